@@ -1,0 +1,239 @@
+"""What the report shows, as plain frozen records.
+
+The page is a function of one `Report`. Rates and shares are fractions in [0, 1], layers are 0-based
+blocks, languages are BCP-47 tags. Every sequence may be empty: its section then says so. A number
+that was not measured is `None`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+Condition = Literal["steered", "unsteered", "random", "prompted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A measured fraction in [0, 1] with its 95 % interval and the number of observations."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """The model that was steered: `depth` blocks of `width` numbers per token."""
+
+    name: str
+    model_type: str
+    depth: int
+    width: int
+    revision: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusFacts:
+    """The texts that the space was estimated from: how many in each language, and their digest."""
+
+    name: str
+    texts: Mapping[str, int]
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """The setting under which everything was measured, and the split that it was chosen on."""
+
+    layers: Sequence[int]
+    strength: float
+    scope: str
+    estimator: str
+    split: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionResult:
+    """One family under one condition, over all its prompts and ordered pairs."""
+
+    name: Condition
+    language_rate: Rate
+    meaning: Rate | None = None
+    score: Rate | None = None
+    prompts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyResult:
+    """One family of prompts: the steered condition and the controls beside it."""
+
+    name: str
+    description: str
+    conditions: Sequence[ConditionResult]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One prompt and what the model wrote, unsteered and steered from `source` to `target`."""
+
+    family: str
+    source: str
+    target: str
+    prompt: str
+    expected: str
+    unsteered: str
+    steered: str
+    right_language: bool
+    right_meaning: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LayerPoint:
+    """The result of editing at one layer alone, on the split used for tuning."""
+
+    layer: int
+    language_rate: Rate
+    meaning: Rate | None = None
+    score: Rate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PairResult:
+    """The result of one ordered pair of languages over `n` prompts."""
+
+    source: str
+    target: str
+    language_rate: float
+    meaning: float | None
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class LanguagePoint:
+    """A language in the plane of two principal components; `group` (its script, say) is optional."""
+
+    language: str
+    x: float
+    y: float
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageMap:
+    """The language means of one layer, and the share of variance that each axis holds."""
+
+    points: Sequence[LanguagePoint] = ()
+    layer: int | None = None
+    variance: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShareOfVariance:
+    """The shares of the variance of the latents of one layer; the three sum to one."""
+
+    layer: int
+    concept: float
+    language: float
+    rest: float
+
+
+@dataclass(frozen=True, slots=True)
+class WordProbability:
+    """Mean probability of the first token of the source and of the target word.
+
+    `layer` is where the edit is made. The unsteered values are the same for every layer.
+    """
+
+    layer: int
+    source_unsteered: float
+    target_unsteered: float
+    source_steered: float
+    target_steered: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaQuality:
+    """How well Δ is known at one layer: medians over the ordered pairs.
+
+    `norm` and `standard_error` are in units of the latent, `cosine` is the predicted cosine between
+    the estimate and the true Δ.
+    """
+
+    layer: int
+    norm: float
+    standard_error: float
+    cosine: float
+
+
+@dataclass(frozen=True, slots=True)
+class LayerStrengthPoint:
+    """One cell of the surface that tuning searched: score in [0, 1] at a layer and a strength."""
+
+    layer: int
+    strength: float
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class MethodResult:
+    """One method in one setting of a comparison; `ours` marks the method of this package."""
+
+    method: str
+    setting: str
+    score: Rate
+    language_rate: Rate | None = None
+    meaning: Rate | None = None
+    seconds: float | None = None
+    ours: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """How many answers steered to `target` came out in `detected` (None: no language was sure)."""
+
+    target: str
+    detected: str | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailureKind:
+    """One way of going wrong: how often (`count` of `total` answers) and what it looks like."""
+
+    name: str
+    description: str
+    count: int
+    total: int
+    examples: Sequence[Example] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that the page shows.
+
+    `summary` is what was done, in three sentences; `seconds` is the time taken by each stage, in
+    the order in which the stages ran; `created` is a date for the reader.
+    """
+
+    title: str
+    model: ModelFacts
+    corpus: CorpusFacts
+    summary: Sequence[str] = ()
+    operating_point: OperatingPoint | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+    created: str = ""
+    families: Sequence[FamilyResult] = ()
+    examples: Sequence[Example] = ()
+    layers: Sequence[LayerPoint] = ()
+    pairs: Sequence[PairResult] = ()
+    language_map: LanguageMap = field(default_factory=LanguageMap)
+    shares: Sequence[ShareOfVariance] = ()
+    word_probability: Sequence[WordProbability] = ()
+    uncertainty: Sequence[DeltaQuality] = ()
+    surface: Sequence[LayerStrengthPoint] = ()
+    methods: Sequence[MethodResult] = ()
+    confusion: Sequence[Confusion] = ()
+    failures: Sequence[FailureKind] = ()
