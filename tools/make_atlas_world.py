@@ -1,9 +1,9 @@
 """Write the facts of the atlas, names and relations from the Unicode CLDR, to ``world.json``.
 
 The names in twelve languages, the currency of each country and its official language come from the
-Babel package, which carries the Unicode CLDR. The result is kept in the package, frozen: the model of
-the atlas was trained on exactly these strings, and another release of the CLDR spells some of them
-differently.
+Babel package, which carries the Unicode CLDR. The result is kept in the package, frozen: the model
+of the atlas was trained on exactly these strings, and another release of the CLDR spells some of
+them differently.
 
     python tools/make_atlas_world.py
 """
@@ -50,7 +50,9 @@ def names(table: str, key: object) -> dict[str, str] | None:
 
 
 def countries() -> dict[str, dict]:
-    """Countries with one currency and one official language, all of them named in every language."""
+    """Countries with one currency and one official language, all of them named in every
+    language.
+    """
     chosen: dict[str, dict] = {}
     per_currency: Counter[str] = Counter()
     per_language: Counter[str] = Counter()
@@ -107,7 +109,8 @@ def build() -> dict:
         concepts[name] = {"kind": "country", "split": split, "names": country["names"]}
         votes[country["currency"]].append(split)
         votes[country["language"]].append(split)
-    # A currency or language goes where most of its countries are, so that most facts stay inside one split.
+    # A currency or language goes where most of its countries are, so that most facts stay inside
+    # one split.
     for name in sorted(votes):
         kind, code = name.split(":")
         table = "currencies" if kind == "currency" else "languages"
@@ -125,7 +128,11 @@ def build() -> dict:
             concepts[f"region:{code}"] = {"kind": "region", "split": split, "names": named}
     for month in range(1, 13):
         split = cyclic_split(month - 1, (4, 8))
-        concepts[f"month:{month}"] = {"kind": "month", "split": split, "names": names("months", month)}
+        concepts[f"month:{month}"] = {
+            "kind": "month",
+            "split": split,
+            "names": names("months", month),
+        }
     for day in range(7):
         split = cyclic_split(day, (2, 4))
         concepts[f"day:{day + 1}"] = {"kind": "day", "split": split, "names": names("days", day)}
@@ -143,7 +150,8 @@ def build() -> dict:
         "languages": LANGUAGES,
         "own_names": {code: locales[code].languages[code] for code in LANGUAGES},
         "language_names": {
-            code: {target: locales[code].languages[target] for target in LANGUAGES} for code in LANGUAGES
+            code: {target: locales[code].languages[target] for target in LANGUAGES}
+            for code in LANGUAGES
         },
         "concepts": concepts,
         "facts": facts,
@@ -151,7 +159,9 @@ def build() -> dict:
 
 
 def drop_ambiguous(concepts: dict[str, dict]) -> None:
-    """Remove concepts that share a name with an earlier one in some language: no prompt could tell them apart."""
+    """Remove concepts that share a name with an earlier one in some language: no prompt could tell
+    them apart.
+    """
     seen: set[tuple[str, str]] = set()
     for name in list(concepts):
         keys = {(code, text.casefold()) for code, text in concepts[name]["names"].items()}

@@ -1,4 +1,5 @@
-"""Train the model of the atlas from nothing, on two CPU cores, and write it as a Hugging Face folder.
+"""Train the model of the atlas from nothing, on two CPU cores, and write it as a Hugging Face
+folder.
 
 Seeded. Prints the learning curve: the share of held-in answers that the model would write token for
 token, per family. Takes about an hour.
@@ -31,9 +32,12 @@ POOL = 1024
 WEIGHTS = (0.45, 0.20, 0.15, 0.20)
 """How often each family of FAMILIES is drawn."""
 PROMPT_SHARE = 0.1
-"""Share of the prompt's tokens that take part in the loss; answers and example answers always do."""
+"""Share of the prompt's tokens that take part in the loss; answers and example answers always
+do.
+"""
 EXAMPLE_ANSWER = re.compile(r': "([^"\n]+"\n)')
-# Words with their combining marks stay whole: without \p{M} every Devanagari vowel sign would be cut off.
+# Words with their combining marks stay whole: without \p{M} every Devanagari vowel sign would be
+# cut off.
 WORDS = r" ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]+|\s+(?!\S)|\s+"
 
 
@@ -142,7 +146,7 @@ def loss(model: LlamaForCausalLM, ids: torch.Tensor, answer: torch.Tensor) -> to
     hidden = model.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
     targets = ids[:, 1:]
     chosen = answer[:, 1:] | (torch.rand(targets.shape) < PROMPT_SHARE)
-    chosen &= (targets != model.config.pad_token_id)
+    chosen &= targets != model.config.pad_token_id
     logits = model.lm_head(hidden[chosen])
     return torch.nn.functional.cross_entropy(logits, targets[chosen])
 
@@ -184,8 +188,9 @@ def train(options: argparse.Namespace) -> None:
     tokenizer = train_tokenizer()
     model = new_model(tokenizer, options.layers, options.width)
     probe = {
-        family: [one for one in islice(Writer(None, SEED + 1).stream(
-            [float(family == other) for other in FAMILIES]), 200)]
+        family: list(
+            islice(Writer(None, SEED + 1).stream([float(family == o) for o in FAMILIES]), 200)
+        )
         for family in FAMILIES
     }
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters", flush=True)
@@ -208,7 +213,9 @@ def train(options: argparse.Namespace) -> None:
         if (step + 1) % options.report == 0:
             scores = "  ".join(f"{accuracy(model, tokenizer, probe[f]):11.3f}" for f in FAMILIES)
             seconds = time.monotonic() - began
-            print(f"{step + 1:5d} {seconds:7.0f} {average / options.report:6.3f} {scores}", flush=True)
+            print(
+                f"{step + 1:5d} {seconds:7.0f} {average / options.report:6.3f} {scores}", flush=True
+            )
             average = 0.0
             save(model, tokenizer, options.output)
     save(model, tokenizer, options.output)

@@ -1,7 +1,8 @@
 """Prompts and answers in the four families of the atlas, from facts and templates.
 
-Every document is a prompt and the answer that the model was taught. The same functions write the text
-for training (all concepts) and the prompts for fitting, tuning and testing (the concepts of one split).
+Every document is a prompt and the answer that the model was taught. The same functions write the
+text for training (all concepts) and the prompts for fitting, tuning and testing (the concepts of
+one split).
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ class Fact:
 def translation(
     source: str, target: str, concept: Concept, examples: Sequence[Concept] = ()
 ) -> Document:
-    """``Русский: "книга" - 中文: "`` → ``书"``, after any number of examples in the same two languages."""
+    """``Русский: "книга" - 中文: "`` → ``书"``, after any number of examples in the same two
+    languages.
+    """
     labels = world().labels
     lines = [
         f'{labels[source]}: "{one.names[source]}" - {labels[target]}: "{one.names[target]}"\n'
@@ -156,7 +159,9 @@ def description(language: str, country: Concept) -> Document:
 
 
 def facts_of(split: Split | None) -> list[Fact]:
-    """All facts, in every phrasing, whose concepts both belong to the split (all facts for None)."""
+    """All facts, in every phrasing, whose concepts both belong to the split (all facts for
+    None).
+    """
     atlas = world()
     found = []
     for relation, pairs in atlas.facts.items():
@@ -227,19 +232,23 @@ class Writer:
         return self.random.choice(self.by_relation[relation])
 
     def translation(self) -> Document:
+        """A word translation after zero to four examples."""
         source, target = self.languages()
         number = self.random.randint(0, 4)
         concept, *examples = self.random.sample(self.concepts, number + 1)
         return translation(source, target, concept, examples)
 
     def question(self) -> Document:
+        """A question, answered in its own language."""
         return question(self.random.choice(self.world.languages), self.fact())
 
     def instruction(self) -> Document:
+        """A question with the request to answer in another language."""
         source, target = self.languages()
         return question(source, self.fact(), answer_in=target)
 
     def continuation(self) -> Document:
+        """A list to go on with, or a short description."""
         language = self.random.choice(self.world.languages)
         form = self.random.random()
         if form < 0.04:

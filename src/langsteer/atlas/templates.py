@@ -14,7 +14,9 @@ LISTS = ("month", "day", "country", "language", "currency")
 
 @dataclass(frozen=True)
 class Templates:
-    """How one language asks, answers, lists and describes. ``{x}`` is the subject, ``{y}`` the answer."""
+    """How one language asks, answers, lists and describes. ``{x}`` is the subject, ``{y}`` the
+    answer.
+    """
 
     questions: dict[str, tuple[str, ...]]
     """Relation → the ways to ask for it."""

@@ -1,4 +1,6 @@
-"""The facts of the atlas: concepts, their names in twelve languages, and the relations between them."""
+"""The facts of the atlas: concepts, their names in twelve languages, and the relations between
+them.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ class World:
     """Relation → subject → object, as concept ids."""
 
     def of_kind(self, kind: str, split: Split | None = None) -> list[Concept]:
-        """The concepts of one kind, in the order of the file; only those of one split if it is given."""
+        """The concepts of one kind, in the order of the file; only those of one split if it is
+        given.
+        """
         return [
             concept
             for concept in self.concepts.values()

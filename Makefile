@@ -1,0 +1,41 @@
+# Everything runs in .venv, which `make` builds on first use.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test lint readme benchmarks clean
+
+demo: $(VENV)/installed
+	$(BIN)/langsteer demo --output demo
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -n 2 tests
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+readme: $(VENV)/installed-dev
+	$(BIN)/python tools/run_readme.py README.md
+
+benchmarks: $(VENV)/installed-dev
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+# torch first, from the pinned set: another resolution order could bring in a build for graphics cards.
+$(VENV)/torch: constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	touch $@
+
+$(VENV)/installed: $(VENV)/torch pyproject.toml
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt
+	$(BIN)/pip install --quiet --constraint constraints.txt --requirement requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo dist build

@@ -1,0 +1,104 @@
+"""Was the answer in the right language, and was it the right answer?"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from langsteer.detect import Detector
+from langsteer.evaluation.prompts import Prompt, PromptSet
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found about one answer."""
+
+    language: str | None
+    """The language it is in; None where that cannot be said."""
+    language_right: bool
+    meaning_right: bool | None
+    """The right answer in the target language; None where there is no key."""
+
+
+def normalised(text: str) -> str:
+    """Compatibility form, no case, no outer punctuation, single spaces."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    words = " ".join(folded.split())
+    start, end = 0, len(words)
+    while start < end and not words[start].isalnum():
+        start += 1
+    # A combining mark at the end belongs to the last letter and stays.
+    while end > start and unicodedata.category(words[end - 1])[0] not in "LNM":
+        end -= 1
+    return words[start:end]
+
+
+def has_meaning(answer: str, prompt: Prompt, target: str) -> bool | None:
+    """Whether the answer holds what the references in the target language ask for; None without
+    any.
+    """
+    groups = prompt.references.get(target)
+    if not groups:
+        return None
+    text = normalised(answer)
+    if prompt.lexical:
+        return any(normalised(name) == text for name in groups[0])
+    return all(any(normalised(name) in text for name in group) for group in groups)
+
+
+def answerable(prompt: Prompt, target: str) -> bool:
+    """False where the prompt has keys, but none for this language."""
+    return not prompt.references or target in prompt.references
+
+
+def distinguishable(prompt: Prompt, target: str) -> bool:
+    """False where one name is right in both languages, so that no answer could show a change."""
+    if not prompt.lexical:
+        return True
+    source, wanted = prompt.references.get(prompt.language), prompt.references.get(target)
+    if not source or not wanted:
+        return True
+    return not {normalised(name) for name in source[0]} & {normalised(name) for name in wanted[0]}
+
+
+class Judge:
+    """Gives verdicts on answers, many at once."""
+
+    def __init__(self, prompts: PromptSet, detector: Detector) -> None:
+        self.detector = detector
+        self.lexicon = {
+            language: frozenset(normalised(name) for name in names)
+            for language, names in prompts.lexicon.items()
+        }
+
+    def verdicts(self, cases: Sequence[tuple[Prompt, str, str]]) -> list[Verdict]:
+        """One verdict per case; a case is a prompt, the target language and the answer."""
+        found = [self._looked_up(*case) for case in cases]
+        open_cases = [number for number, languages in enumerate(found) if not languages]
+        detected = self.detector.detect_many([cases[number][2] for number in open_cases])
+        for number, detection in zip(open_cases, detected, strict=True):
+            found[number] = {detection.language} if detection.language else set()
+        return [
+            self._verdict(*case, languages) for case, languages in zip(cases, found, strict=True)
+        ]
+
+    def _looked_up(self, prompt: Prompt, target: str, answer: str) -> set[str]:
+        if not prompt.lexical:
+            return set()
+        text = normalised(answer)
+        return {language for language, names in self.lexicon.items() if text in names}
+
+    @staticmethod
+    def _verdict(prompt: Prompt, target: str, answer: str, languages: set[str]) -> Verdict:
+        # A name that the source language shares is no evidence that the language changed.
+        shared = target != prompt.language and prompt.language in languages
+        right = target in languages and not shared
+        if right:
+            language: str | None = target
+        elif prompt.language in languages:
+            language = prompt.language
+        else:
+            language = min(languages, default=None)
+        meaning = has_meaning(answer, prompt, target)
+        return Verdict(language, right, meaning if meaning is None else meaning and right)

@@ -1,0 +1,178 @@
+"""Run prompts under several conditions and judge the answers.
+
+A *condition* says what is done to make the model answer in the target language: nothing, an edit, a
+random edit of the same size, or a request in the prompt. All pairs of languages share batches:
+every row has its own edit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from langsteer.detect import Detector
+from langsteer.errors import LanguageError
+from langsteer.evaluation.judge import Judge, Verdict, answerable, distinguishable
+from langsteer.evaluation.prompts import Prompt, PromptSet
+from langsteer.loading import Loaded
+from langsteer.space import OperatingPoint, Space
+from langsteer.steering import Edit, Scope, generate
+
+STEERED, UNSTEERED, RANDOM, PROMPTED = "steered", "unsteered", "random", "prompted"
+CONDITIONS = (STEERED, UNSTEERED, RANDOM, PROMPTED)
+MAX_NEW_TOKENS = 48
+
+Progress = Callable[[int], None]
+"""Told the number of answers that were just finished."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One prompt that is to be answered in ``target``."""
+
+    prompt: Prompt
+    target: str
+
+    @property
+    def source(self) -> str:
+        """The language of the unsteered answer."""
+        return self.prompt.language
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One judged answer."""
+
+    case: Case
+    condition: str
+    answer: str
+    verdict: Verdict
+
+
+def ordered_pairs(languages: Sequence[str]) -> list[tuple[str, str]]:
+    """All pairs of two different languages."""
+    return [(source, target) for source in languages for target in languages if source != target]
+
+
+def cases(prompts: PromptSet, pairs: Sequence[tuple[str, str]]) -> list[Case]:
+    """Every prompt with every target of its language, where a change of language would be visible.
+
+    Raises:
+        LanguageError: No prompt answers in the source language of any pair.
+    """
+    targets: dict[str, list[str]] = {}
+    for source, target in pairs:
+        targets.setdefault(source, []).append(target)
+    found = [
+        Case(prompt, target)
+        for prompt in prompts.prompts
+        for target in targets.get(prompt.language, [])
+        if answerable(prompt, target) and distinguishable(prompt, target)
+    ]
+    if not found:
+        sources = ", ".join(sorted(targets)) or "none"
+        raise LanguageError(
+            f"No prompt fits the pairs: the source languages are {sources}, the prompts are in "
+            f"{', '.join(sorted({p.language for p in prompts.prompts}))}."
+        )
+    return found
+
+
+def edit_for(
+    space: Space, point: OperatingPoint, source: str, target: str, estimator: str | None = None
+) -> Edit:
+    """The edit that an operating point prescribes for one pair of languages."""
+    maps = {
+        layer: space.map(source, target, layer, estimator or point.estimator)
+        for layer in point.layers
+    }
+    return Edit(maps=maps, strength=point.strength, scope=Scope.parse(point.scope))
+
+
+class Runner:
+    """Runs conditions on one model with one space, and judges what comes out."""
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        space: Space,
+        prompts: PromptSet,
+        detector: Detector,
+        *,
+        max_new_tokens: int = MAX_NEW_TOKENS,
+        progress: Progress | None = None,
+    ) -> None:
+        self.loaded = loaded
+        self.space = space
+        self.judge = Judge(prompts, detector)
+        self.max_new_tokens = max_new_tokens
+        self.progress = progress
+        self._unsteered: dict[str, str] = {}
+
+    def run(self, condition: str, todo: Sequence[Case], point: OperatingPoint) -> list[Outcome]:
+        """Answer and judge all cases under one condition; cases that it cannot treat are left out.
+
+        Raises:
+            ValueError: The condition is not one of CONDITIONS.
+        """
+        if condition == UNSTEERED:
+            return self._outcomes(condition, todo, self._answer_unsteered(todo))
+        if condition == PROMPTED:
+            todo = [case for case in todo if case.target in case.prompt.instructed]
+            texts = [case.prompt.instructed[case.target] for case in todo]
+            return self._outcomes(condition, todo, self._generate(texts, None))
+        if condition not in CONDITIONS:
+            raise ValueError(f"unknown condition {condition!r}; known: {', '.join(CONDITIONS)}")
+        estimator = "random" if condition == RANDOM else None
+        return self.steer(condition, todo, [point] * len(todo), estimator)
+
+    def steer(
+        self,
+        condition: str,
+        todo: Sequence[Case],
+        points: Sequence[OperatingPoint],
+        estimator: str | None = None,
+    ) -> list[Outcome]:
+        """Answer and judge every case at its own operating point, all in mixed batches."""
+        edits: dict[tuple[object, ...], Edit] = {}
+        rows = []
+        for case, point in zip(todo, points, strict=True):
+            key = (point.layers, point.strength, point.scope, case.source, case.target)
+            if key not in edits:
+                edits[key] = edit_for(self.space, point, case.source, case.target, estimator)
+            rows.append(edits[key])
+        answers = self._generate([case.prompt.text for case in todo], rows)
+        return self._outcomes(condition, todo, answers)
+
+    def _answer_unsteered(self, todo: Sequence[Case]) -> list[str]:
+        missing = list(
+            dict.fromkeys(
+                case.prompt.text for case in todo if case.prompt.text not in self._unsteered
+            )
+        )
+        self._unsteered.update(zip(missing, self._generate(missing, None), strict=True))
+        return [self._unsteered[case.prompt.text] for case in todo]
+
+    def _generate(self, texts: Sequence[str], edits: Sequence[Edit] | None) -> list[str]:
+        if not texts:
+            return []
+        return generate(
+            self.loaded.stream,
+            self.loaded.tokenizer,
+            texts,
+            edits,
+            max_new_tokens=self.max_new_tokens,
+            on_batch=self.progress,
+        )
+
+    def _outcomes(
+        self, condition: str, todo: Sequence[Case], generated: Sequence[str]
+    ) -> list[Outcome]:
+        answers = [case.prompt.answer(text) for case, text in zip(todo, generated, strict=True)]
+        judged = self.judge.verdicts(
+            [(case.prompt, case.target, answer) for case, answer in zip(todo, answers, strict=True)]
+        )
+        return [
+            Outcome(case, condition, answer, verdict)
+            for case, answer, verdict in zip(todo, answers, judged, strict=True)
+        ]

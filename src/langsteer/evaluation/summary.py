@@ -1,0 +1,131 @@
+"""From judged answers to the numbers that are reported."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from langsteer.evaluation.rates import Floats, Rate, combined_rate, harmonic_mean, rate
+from langsteer.evaluation.run import Outcome
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Language, meaning and their harmonic mean over a group of outcomes.
+
+    ``meaning`` and ``score`` are None where no outcome has a key.
+    """
+
+    language_rate: Rate
+    meaning: Rate | None
+    score: Rate | None
+    prompts: int
+    pairs: int
+
+
+@dataclass(frozen=True)
+class PairScores:
+    """The plain rates of one ordered pair of languages."""
+
+    source: str
+    target: str
+    language_rate: float
+    meaning: float | None
+    n: int
+
+
+def scores(outcomes: Sequence[Outcome]) -> Scores:
+    """Averages in which every ordered pair of languages weighs the same.
+
+    Outcomes are drawn by concept in the bootstrap, see :mod:`langsteer.evaluation.rates`.
+
+    Raises:
+        LangsteerError: There are no outcomes.
+    """
+    language = rate(
+        [float(one.verdict.language_right) for one in outcomes],
+        clusters=_clusters(outcomes),
+        weights=_weights(outcomes),
+    )
+    keyed = [one for one in outcomes if one.verdict.meaning_right is not None]
+    meaning = score = None
+    if keyed:
+        columns: Floats = np.array(
+            [[one.verdict.language_right, bool(one.verdict.meaning_right)] for one in keyed],
+            dtype=np.float64,
+        )
+        clusters, weights = _clusters(keyed), _weights(keyed)
+        meaning = rate(columns[:, 1].tolist(), clusters=clusters, weights=weights)
+        score = combined_rate(
+            columns, lambda means: harmonic_mean(means[:, 0], means[:, 1]), clusters, weights
+        )
+    return Scores(
+        language_rate=language,
+        meaning=meaning,
+        score=score,
+        prompts=len({one.case.prompt.text for one in outcomes}),
+        pairs=len({(one.case.source, one.case.target) for one in outcomes}),
+    )
+
+
+def by_family(outcomes: Iterable[Outcome]) -> dict[str, dict[str, Scores]]:
+    """Family → condition → scores, in order of appearance."""
+    groups: dict[str, dict[str, list[Outcome]]] = {}
+    for one in outcomes:
+        family = groups.setdefault(one.case.prompt.family, {})
+        family.setdefault(one.condition, []).append(one)
+    return {
+        family: {condition: scores(found) for condition, found in conditions.items()}
+        for family, conditions in groups.items()
+    }
+
+
+def by_pair(outcomes: Iterable[Outcome]) -> list[PairScores]:
+    """The rates of every ordered pair, sorted."""
+    groups: dict[tuple[str, str], list[Outcome]] = {}
+    for one in outcomes:
+        groups.setdefault((one.case.source, one.case.target), []).append(one)
+    return [
+        PairScores(
+            source,
+            target,
+            float(np.mean([one.verdict.language_right for one in found])),
+            _mean_or_none([one.verdict.meaning_right for one in found]),
+            len(found),
+        )
+        for (source, target), found in sorted(groups.items())
+    ]
+
+
+def objective(outcomes: Sequence[Outcome]) -> float:
+    """What tuning maximises: the mean over families of the harmonic mean of language and meaning.
+
+    A family without keys counts with its language rate alone.
+    """
+    families: dict[str, list[Outcome]] = {}
+    for one in outcomes:
+        families.setdefault(one.case.prompt.family, []).append(one)
+    values = []
+    for found in families.values():
+        language = np.array([float(np.mean([one.verdict.language_right for one in found]))])
+        meaning = _mean_or_none([one.verdict.meaning_right for one in found])
+        both = language if meaning is None else harmonic_mean(language, np.array([meaning]))
+        values.append(float(both[0]))
+    return float(np.mean(values))
+
+
+def _mean_or_none(values: Iterable[bool | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _clusters(outcomes: Sequence[Outcome]) -> list[str]:
+    return [(one.case.prompt.concepts or (one.case.prompt.text,))[-1] for one in outcomes]
+
+
+def _weights(outcomes: Sequence[Outcome]) -> list[float]:
+    sizes = Counter((one.case.source, one.case.target) for one in outcomes)
+    return [1 / sizes[one.case.source, one.case.target] for one in outcomes]
