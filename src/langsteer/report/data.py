@@ -111,7 +111,7 @@ class PairResult:
 
 @dataclass(frozen=True, slots=True)
 class LanguagePoint:
-    """A language in the plane of two principal components; `group` (its script, say) is optional."""
+    """A language in the plane of two principal components; `group` is its script, say."""
 
     language: str
     x: float

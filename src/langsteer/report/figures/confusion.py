@@ -1,0 +1,65 @@
+"""Which language came out instead."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from langsteer.report import numbers
+from langsteer.report.data import Confusion
+from langsteer.report.drawing import Chart
+from langsteer.report.figures.matrix import LOW_STEPS, Matrix
+from langsteer.report.tables import Column, Table
+
+UNSURE = "none"
+"""The column of the answers in which no language was sure."""
+
+
+def confusion_chart(confusion: Sequence[Confusion]) -> Chart | None:
+    """Shares of the detected languages for each target; None without any answer."""
+    totals = Counter[str]()
+    for one in confusion:
+        totals[one.target] += one.count
+    if not totals.total():
+        return None
+    targets = sorted(target for target, total in totals.items() if total)
+    matrix = Matrix(
+        rows=targets,
+        columns=columns_of(confusion, targets),
+        values={
+            (one.target, one.detected or UNSURE): one.count / totals[one.target]
+            for one in confusion
+            if one.count
+        },
+        row_title="steered to",
+        column_title="came out as",
+        steps=LOW_STEPS,
+    )
+    wrong = sum(one.count for one in confusion if one.detected != one.target)
+    return Chart(
+        name="confusion",
+        title="Which language came out",
+        reading="Each row is a language steered to and adds up to 100 %; the diagonal is right, "
+        "other cells show what came out instead. Small shares are shaded strongly.",
+        alt=f"Matrix of {len(targets)} languages steered to by language that came out; "
+        f"{numbers.percent(wrong / totals.total())} of the answers are off the diagonal.",
+        table=tabulated(confusion),
+        draw=matrix.draw,
+        scrolls=True,
+    )
+
+
+def columns_of(confusion: Sequence[Confusion], targets: Sequence[str]) -> list[str]:
+    """The targets in order, then other languages that came out, then the unsure."""
+    found = {one.detected for one in confusion if one.count}
+    others = sorted(tag for tag in found if tag is not None and tag not in targets)
+    return [*targets, *others, *([UNSURE] if None in found else [])]
+
+
+def tabulated(confusion: Sequence[Confusion]) -> Table:
+    """One row for each target and language that came out."""
+    columns = [
+        Column("target", "Steered to", "text"),
+        Column("detected", "Came out as", "text"),
+        Column("count", "Answers", "count"),
+    ]
+    ordered = sorted(confusion, key=lambda one: (one.target, -one.count, one.detected or ""))
+    return Table(columns, [[one.target, one.detected, one.count] for one in ordered])

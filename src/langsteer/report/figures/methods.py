@@ -1,0 +1,104 @@
+"""Comparison of methods, each with its interval."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from langsteer.report.data import MethodResult
+from langsteer.report.drawing import Canvas, Chart
+from langsteer.report.tables import Column, Table, rate_columns, rate_values
+
+ACROSS = 3
+"""Panels side by side where there is room."""
+
+
+def methods_chart(results: Sequence[MethodResult]) -> Chart | None:
+    """One panel for each setting, one line for each method; None without results."""
+    if not results:
+        return None
+    methods, settings = in_order(results), list(dict.fromkeys(one.setting for one in results))
+    return Chart(
+        name="methods",
+        title="Comparison of methods",
+        reading="Each point is the score of one method in one setting (harmonic mean of language "
+        "and meaning) with its 95 % interval; intervals that do not overlap differ. The filled "
+        "points are the method of this package.",
+        alt=f"Dot plot of {len(methods)} methods in {len(settings)} settings. "
+        f"On the mean of the settings the best is {methods[0]}.",
+        table=tabulated(results),
+        draw=lambda canvas: drawn(canvas, results, methods, settings),
+    )
+
+
+def in_order(results: Sequence[MethodResult]) -> list[str]:
+    """The methods by their mean score, the best first."""
+    scores: dict[str, list[float]] = {}
+    for one in results:
+        scores.setdefault(one.method, []).append(one.score.value)
+    return sorted(scores, key=lambda method: -sum(scores[method]) / len(scores[method]))
+
+
+def tabulated(results: Sequence[MethodResult]) -> Table:
+    """One row for each method and setting."""
+    columns = [
+        Column("setting", "Setting", "text"),
+        Column("method", "Method", "text"),
+        *rate_columns("score", "Score"),
+        *rate_columns("language_rate", "Language"),
+        *rate_columns("meaning", "Meaning"),
+        Column("seconds", "Seconds", "real"),
+    ]
+    rows = [
+        [
+            one.setting,
+            one.method,
+            *rate_values(one.score),
+            *rate_values(one.language_rate),
+            *rate_values(one.meaning),
+            one.seconds,
+        ]
+        for one in results
+    ]
+    return Table(columns, rows)
+
+
+def drawn(
+    canvas: Canvas,
+    results: Sequence[MethodResult],
+    methods: Sequence[str],
+    settings: Sequence[str],
+) -> Figure:
+    """The panels."""
+    across = 1 if canvas.narrow else min(ACROSS, len(settings))
+    down = -(-len(settings) // across)
+    figure = canvas.figure(down * (0.75 + 0.25 * len(methods)))
+    grid = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
+    for axes in grid.flat[len(settings) :]:
+        axes.set_visible(False)
+    for axes, setting in zip(grid.flat, settings, strict=False):
+        here = [one for one in results if one.setting == setting]
+        panel(canvas, axes, here, methods)
+        canvas.title(axes, setting)
+    return figure
+
+
+def panel(
+    canvas: Canvas, axes: Axes, results: Sequence[MethodResult], methods: Sequence[str]
+) -> None:
+    """One setting."""
+    canvas.style(axes)
+    for one in results:
+        y, rate = methods.index(one.method), one.score
+        colour = canvas.colour("accent" if one.ours else "quiet")
+        if rate.low is not None and rate.high is not None:
+            axes.plot([rate.low, rate.high], [y, y], color=colour, linewidth=2, alpha=0.7)
+        face = colour if one.ours else canvas.colour("paper")
+        axes.plot(rate.value, y, "o", color=colour, markerfacecolor=face, markersize=6)
+    axes.set_yticks(range(len(methods)), list(methods))
+    axes.set_ylim(len(methods) - 0.5, -0.5)
+    axes.set_xlim(-0.03, 1.03)
+    axes.set_xticks([0, 0.5, 1])
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
+    axes.tick_params(axis="x", labelbottom=True)

@@ -1,0 +1,45 @@
+"""Layer × strength: the surface that tuning searched."""
+
+from collections.abc import Sequence
+
+from langsteer.report import numbers
+from langsteer.report.data import LayerStrengthPoint
+from langsteer.report.drawing import Chart
+from langsteer.report.figures.matrix import Matrix
+from langsteer.report.tables import Column, Table
+
+
+def surface_chart(points: Sequence[LayerStrengthPoint]) -> Chart | None:
+    """The score as a matrix, strengths upwards and layers to the right; None without points."""
+    if not points:
+        return None
+    best = max(points, key=lambda point: point.score)
+    matrix = Matrix(
+        rows=[f"{one:g}" for one in sorted({point.strength for point in points}, reverse=True)],
+        columns=[str(one) for one in sorted({point.layer for point in points})],
+        values={(f"{point.strength:g}", str(point.layer)): point.score for point in points},
+        row_title="strength",
+        column_title="layer of the edit",
+    )
+    return Chart(
+        name="surface",
+        title="Score by layer and strength",
+        reading="Each cell is the score in per cent (harmonic mean of language and meaning) of "
+        "one layer and one strength on the tuning split; an empty cell was not tried.",
+        alt=f"Matrix of {len(points)} settings. The best is layer {best.layer} at strength "
+        f"{best.strength:g} with {numbers.percent(best.score)}.",
+        table=tabulated(points),
+        draw=matrix.draw,
+        scrolls=True,
+    )
+
+
+def tabulated(points: Sequence[LayerStrengthPoint]) -> Table:
+    """One row for each setting."""
+    columns = [
+        Column("layer", "Layer", "count"),
+        Column("strength", "Strength", "real"),
+        Column("score", "Score", "rate"),
+    ]
+    ordered = sorted(points, key=lambda point: (point.layer, point.strength))
+    return Table(columns, [[point.layer, point.strength, point.score] for point in ordered])

@@ -1,0 +1,58 @@
+"""How numbers are written in the report."""
+
+import math
+
+from langsteer.report.data import Rate
+
+SPACE = "\N{NO-BREAK SPACE}"
+DASH = "\N{EN DASH}"
+NONE = "\N{EN DASH}"
+"""What stands for a number that was not measured."""
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """A fraction as `97.3 %`. Only 1 is written as 100 % and only 0 as 0 %."""
+    return f"{bare_percent(value, digits)}{SPACE}%" if known(value) else NONE
+
+
+def bare_percent(value: float | None, digits: int = 1) -> str:
+    """As `percent`, without the sign: for the inside of tables and intervals."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    text = f"{100 * value:.{digits}f}"
+    smallest = 10.0**-digits
+    if value < 1 and float(text) >= 100:
+        return f">{100 - smallest:.{digits}f}"
+    if value > 0 and float(text) <= 0:
+        return f"<{smallest:.{digits}f}"
+    return text
+
+
+def interval(rate: Rate) -> str:
+    """The interval of a rate as `96.8–97.9`, empty where there is none."""
+    if rate.low is None or rate.high is None:
+        return ""
+    return f"{bare_percent(rate.low)}{DASH}{bare_percent(rate.high)}"
+
+
+def real(value: float | None) -> str:
+    """A number with four significant digits."""
+    return f"{value:#.4g}".rstrip(".") if value is not None and math.isfinite(value) else NONE
+
+
+def count(value: int | None) -> str:
+    """A whole number, thousands apart."""
+    return NONE if value is None else f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def seconds(value: float) -> str:
+    """A duration as `3.2 s` or `2 min 05 s`."""
+    if value < 60:
+        return f"{value:.1f}{SPACE}s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes}{SPACE}min{SPACE}{rest:02d}{SPACE}s"
+
+
+def known(value: float | None) -> bool:
+    """Whether there is a number."""
+    return value is not None and math.isfinite(value)
