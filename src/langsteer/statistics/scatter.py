@@ -1,0 +1,118 @@
+"""Second moments within languages, where an estimator asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from langsteer.errors import SpaceError
+
+SecondMoments = Literal["none", "pooled", "language"]
+POOLED = ""
+GIBIBYTE = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """What statistics keep beyond means: second moments and a sample of text latents.
+
+    `second_moments`: 'pooled' is one `[d, d]` scatter per layer, 'language' one per language.
+    `sample`: at most so many text latents per language. Both at `layers` only (None: all of them).
+    `limit`: bytes of memory above which statistics are refused.
+    """
+
+    second_moments: SecondMoments = "none"
+    sample: int = 0
+    layers: tuple[int, ...] | None = None
+    limit: int = 4 * GIBIBYTE
+
+    def at(self, layers: Sequence[int]) -> tuple[int, ...]:
+        """Those of `layers` at which more than means is kept."""
+        wanted = set(layers if self.layers is None else self.layers)
+        if missing := wanted - set(layers):
+            raise SpaceError(
+                f"Second moments are asked for at layer {min(missing)}, which is not among the "
+                f"collected layers {list(layers)}. Collect that layer too, or leave it out."
+            )
+        return tuple(layer for layer in layers if layer in wanted)
+
+    def bytes(self, layers: Sequence[int], width: int, languages: int) -> int:
+        """Bytes of memory that statistics with this need, means included."""
+        copies = {"none": 0, "pooled": 1, "language": languages}[self.second_moments]
+        rich = len(self.at(layers)) * (
+            copies * width * width * 8 + languages * self.sample * width * 4
+        )
+        return rich + len(layers) * width * (6 * languages + 2) * 8
+
+    def check(self, layers: Sequence[int], width: int, languages: int) -> None:
+        """Raise `SpaceError` with the figure when the memory needed is over the limit."""
+        need = self.bytes(layers, width, languages)
+        if need > self.limit:
+            raise SpaceError(
+                f"Statistics of {len(layers)} layers of width {width} in {languages} languages "
+                f"with second_moments={self.second_moments!r} and sample={self.sample} need "
+                f"{need / GIBIBYTE:.1f} GiB, over the limit of {self.limit / GIBIBYTE:.1f} GiB. "
+                "Ask for fewer layers or for second_moments='pooled', or raise the limit."
+            )
+
+
+@dataclass(slots=True)
+class Scatter:
+    """Weighted scatter matrices about the language means.
+
+    `sums` maps a language (or `POOLED`) to `[len(at), d, d]`; `at` are positions in the layers.
+    """
+
+    mode: SecondMoments
+    at: tuple[int, ...]
+    sums: dict[str, Tensor]
+
+    @classmethod
+    def empty(
+        cls, mode: SecondMoments, at: Sequence[int], width: int, languages: Sequence[str]
+    ) -> Scatter:
+        """The scatter of no text."""
+        keys = {"none": (), "pooled": (POOLED,), "language": tuple(languages)}[mode]
+        zero = {key: torch.zeros(len(at), width, width, dtype=torch.float64) for key in keys}
+        return cls(mode, tuple(at), zero)
+
+    def add(self, language: str, rows: Tensor, scale: Tensor) -> None:
+        """Add Σ scale · row rowᵀ per layer: `rows [n, layers, d]`, `scale [n]`."""
+        if self.mode == "none":
+            return
+        into = self._of(language)
+        for i, layer in enumerate(self.at):
+            x = rows[:, layer]
+            into[i].addmm_((x * scale[:, None]).T, x)
+
+    def add_within(self, within: Mapping[str, Tensor]) -> None:
+        """Add scatter of tokens about the means of their texts: language -> `[len(at), d, d]`."""
+        for language, matrix in within.items():
+            self._of(language).add_(matrix.to("cpu", torch.float64))
+
+    def merge(self, other: Scatter) -> Scatter:
+        """The sum of both, without the term for the distance of their means."""
+        if (self.mode, self.at) != (other.mode, other.at):
+            raise ValueError("Statistics with different second moments cannot be merged.")
+        keys = {**self.sums, **other.sums}
+        return Scatter(
+            self.mode,
+            self.at,
+            {key: sum_of(self.sums.get(key), other.sums.get(key)) for key in keys},
+        )
+
+    def _of(self, language: str) -> Tensor:
+        key = POOLED if self.mode == "pooled" else language
+        if self.sums[key].dtype != torch.float64:
+            self.sums[key] = self.sums[key].double()
+        return self.sums[key]
+
+
+def sum_of(a: Tensor | None, b: Tensor | None) -> Tensor:
+    """A new float64 tensor: the sum of those that are there."""
+    there = [part.double() for part in (a, b) if part is not None]
+    return torch.stack(there).sum(0) if len(there) > 1 else there[0].clone()

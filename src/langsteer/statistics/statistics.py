@@ -1,0 +1,211 @@
+"""Everything that estimators know about a corpus: one pass, every layer, mergeable."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from langsteer.errors import LatentError, SpaceError
+from langsteer.statistics.alignment import Alignment
+from langsteer.statistics.moments import Moments
+from langsteer.statistics.sample import Sample
+from langsteer.statistics.scatter import POOLED, Keep, Scatter
+
+
+@dataclass(slots=True)
+class Statistics:
+    """Float64 statistics of text latents, per layer and language; activations are not kept.
+
+    `layers` are 0-based blocks, in the order of every tensor's first dimension. `dropped` counts
+    tokens that were left out, by reason.
+    """
+
+    layers: tuple[int, ...]
+    width: int
+    pooling: str
+    moments: dict[str, Moments]
+    alignment: Alignment
+    scatter: Scatter
+    sample: Sample
+    dropped: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def empty(
+        cls,
+        layers: Sequence[int],
+        width: int,
+        languages: Sequence[str],
+        *,
+        pooling: str = "tokens",
+        keep: Keep | None = None,
+    ) -> Statistics:
+        """Statistics of no text. Raises `SpaceError` when `keep` needs more than its limit."""
+        keep = keep or Keep()
+        keep.check(layers, width, len(languages))
+        at = [list(layers).index(layer) for layer in keep.at(layers)]
+        return cls(
+            layers=tuple(layers),
+            width=width,
+            pooling=pooling,
+            moments={language: Moments.empty(len(layers), width) for language in languages},
+            alignment=Alignment.empty(languages, len(layers), width),
+            scatter=Scatter.empty(keep.second_moments, at, width, languages),
+            sample=Sample.empty(keep.sample, at, width, languages),
+        )
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages, in the order of `alignment`."""
+        return tuple(self.moments)
+
+    def update(
+        self,
+        means: Tensor,
+        weights: Tensor,
+        languages: Sequence[str],
+        concepts: Sequence[str | None],
+        *,
+        tokens: Sequence[int] | None = None,
+        within: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        """Fold texts in. A call should hold all texts of the concepts in it.
+
+        `means [n, layers, d]`: mean latent of each text; `weights [n]` positive: its number of
+        tokens under pooling 'tokens', else 1. `tokens`: its number of tokens, for the record.
+        `within`: where second moments should be those of tokens and not of texts, the scatter of
+        tokens about the mean of their text, summed over the texts of each language,
+        `[len(scatter.at), d, d]`, each text's divided by its tokens and times its weight.
+        Raises `LatentError` when a mean is not finite, naming layer and text.
+        """
+        means = means.detach().to("cpu", torch.float64)
+        weights = weights.detach().to("cpu", torch.float64)
+        self._check(means, weights, languages)
+        rows: dict[str, list[int]] = {}
+        for i, language in enumerate(languages):
+            rows.setdefault(language, []).append(i)
+        for language, chosen in rows.items():
+            count = sum(tokens[i] for i in chosen) if tokens is not None else 0
+            part, w = means[chosen], weights[chosen]
+            batch = Moments.of(part, w, count)
+            self.scatter.add(language, part - batch.mean, w)
+            self._join(language, batch)
+            self.sample.add(language, part, w, [concepts[i] for i in chosen])
+        if within is not None:
+            self.scatter.add_within(within)
+        known = self.alignment.languages
+        aligned = Alignment.of(means, weights, languages, concepts, known)
+        if aligned.concepts:
+            self.alignment = self.alignment.merge(aligned)
+
+    def merge(self, other: Statistics) -> Statistics:
+        """Statistics of the texts of both, as one pass would have given them, to rounding.
+
+        Raises `SpaceError` when layers, width or pooling differ.
+        """
+        mine = (self.layers, self.width, self.pooling)
+        theirs = (other.layers, other.width, other.pooling)
+        if mine != theirs:
+            raise SpaceError(
+                f"Statistics of (layers, width, pooling) {mine} and {theirs} cannot be merged. "
+                "Collect both from one model with the same settings."
+            )
+        languages = tuple(dict.fromkeys(self.languages + other.languages))
+        blank = Moments.empty(len(self.layers), self.width)
+        merged = Statistics(
+            layers=self.layers,
+            width=self.width,
+            pooling=self.pooling,
+            moments={language: self.moments.get(language, blank) for language in languages},
+            alignment=self.alignment.over(languages).merge(other.alignment.over(languages)),
+            scatter=self.scatter.merge(other.scatter),
+            sample=self.sample.merge(other.sample),
+            dropped=dict(Counter(self.dropped) + Counter(other.dropped)),
+        )
+        for language, part in other.moments.items():
+            merged._join(language, part)
+        return merged
+
+    def at(self, layer: int) -> int:
+        """Position of block `layer` in the tensors; `SpaceError` where it was not collected."""
+        if layer not in self.layers:
+            raise SpaceError(
+                f"Layer {layer} is not in these statistics, which have the layers "
+                f"{_ranges(self.layers)}. Choose one of those, or fit again with layer {layer}."
+            )
+        return self.layers.index(layer)
+
+    def mean(self, language: str, layer: int) -> Tensor:
+        """`[d]`: mean latent of a language at block `layer`."""
+        return self.moments[language].mean[self.at(layer)]
+
+    def means(self, layer: int) -> Tensor:
+        """`[K, d]`: mean latents of all languages at block `layer`, in the order `languages`."""
+        return torch.stack([self.mean(language, layer) for language in self.languages])
+
+    def covariance(self, layer: int, language: str | None = None) -> Tensor:
+        """`[d, d]`: covariance within `language`, or pooled within all languages (None).
+
+        Raises `SpaceError` when the second moments were not collected there.
+        """
+        mode, position = self.scatter.mode, self.at(layer)
+        wanted = "pooled" if language is None else "language"
+        if mode == "none" or (language is not None and mode == "pooled"):
+            raise SpaceError(
+                f"Second moments ({wanted}) are needed at layer {layer}, but these statistics "
+                f"were collected with second_moments={mode!r}. Fit again with "
+                f"second_moments={wanted!r}."
+            )
+        if position not in self.scatter.at:
+            have = _ranges([self.layers[i] for i in self.scatter.at])
+            raise SpaceError(
+                f"Second moments were collected at the layers {have} only, not at {layer}. "
+                "Choose one of those, or fit again with that layer."
+            )
+        i = self.scatter.at.index(position)
+        if language is not None:
+            return self.scatter.sums[language][i].double() / self.moments[language].degrees
+        degrees = sum(part.degrees for part in self.moments.values())
+        if mode == "pooled":
+            return self.scatter.sums[POOLED][i].double() / degrees
+        whole = torch.zeros(self.width, self.width, dtype=torch.float64)
+        for sums in self.scatter.sums.values():
+            whole += sums[i]
+        return whole / degrees
+
+    def _join(self, language: str, batch: Moments) -> None:
+        """Merge `batch` into a language, with the scatter due to the distance of the means."""
+        old = self.moments[language]
+        if old.texts and batch.texts:
+            mass = old.weight * batch.weight / (old.weight + batch.weight)
+            gap = (batch.mean - old.mean)[None]
+            self.scatter.add(language, gap, torch.tensor([mass], dtype=torch.float64))
+        self.moments[language] = old.merge(batch)
+
+    def _check(self, means: Tensor, weights: Tensor, languages: Sequence[str]) -> None:
+        expected = (len(weights), len(self.layers), self.width)
+        if tuple(means.shape) != expected:
+            raise ValueError(f"Means have the shape {tuple(means.shape)}, expected {expected}.")
+        if not bool((weights > 0).all()):
+            raise ValueError("The weight of a text must be positive.")
+        if unknown := set(languages) - set(self.moments):
+            raise ValueError(f"Languages that these statistics are not about: {sorted(unknown)}.")
+        broken = (~means.isfinite()).any(-1).nonzero()
+        if len(broken):
+            text, layer = broken[0].tolist()
+            raise LatentError(
+                f"The latent of text {text} of this batch is not finite at layer "
+                f"{self.layers[layer]}. Run the model in float32 or bfloat16, or leave that text "
+                "out."
+            )
+
+
+def _ranges(layers: Sequence[int]) -> str:
+    """'0-5' for consecutive numbers, else the numbers."""
+    numbers = list(layers)
+    if len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1)):
+        return f"{numbers[0]}-{numbers[-1]}"
+    return ", ".join(map(str, numbers))
