@@ -1,0 +1,411 @@
+"""What is known of one forward pass, and the resident hooks that know it.
+
+The hooks are attached once per model and stay. What they do is decided per forward pass by the
+listeners of the calling context (`contextvars`), so threads and nested uses do not see each other,
+and a model without listeners computes exactly what it computed before.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol, TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from langsteer.errors import ModelError, SteeringError
+
+_T = TypeVar("_T")
+_F = TypeVar("_F", bound=Callable[..., Any])
+_TAP = "_langsteer_tap"
+_PROMPT = "_langsteer_prompt"
+_CACHES = ("past_key_values", "cache_params", "state")
+_PACKED = ("cu_seq_lens_q", "cu_seqlens_q", "cu_seq_lens", "block_table", "seq_idx")
+_GENERATORS_REFUSED = (
+    "generate_batch",
+    "init_continuous_batching",
+    "continuous_batching_context_manager",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """The prompt of every row, in the columns of the caller's input.
+
+    `real` [rows, columns] (bool, CPU) is true where a column holds a token, not padding; `ids`
+    [rows, columns] are the tokens, where known.
+    """
+
+    real: Tensor
+    ids: Tensor | None = None
+    seen: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """The number of prompts."""
+        return self.real.shape[0]
+
+    @property
+    def columns(self) -> int:
+        """The width of the prompts, padding included."""
+        return self.real.shape[1]
+
+    @staticmethod
+    def of(ids: Tensor | None, mask: Tensor | None, shape: tuple[int, int]) -> Prompt:
+        """The prompt with these ids and this mask, either of which may be unknown."""
+        real = torch.ones(shape, dtype=torch.bool) if mask is None else mask.bool().cpu()
+        known = ids is not None and tuple(ids.shape) == tuple(real.shape)
+        return Prompt(real, ids.cpu() if known and ids is not None else None)
+
+
+@dataclass(frozen=True, eq=False)
+class Forward:
+    """One forward pass: the columns `start` to `start + length` of `rows` sequences."""
+
+    prompt: Prompt
+    start: int
+    length: int
+    rows: int
+    ids: Tensor | None
+    owner: nn.Module | None = None
+    memo: dict[object, Any] = field(default_factory=dict)
+
+    @property
+    def copies(self) -> int:
+        """How many rows of this forward belong to one prompt (beams, returned sequences)."""
+        return self.rows // self.prompt.rows
+
+
+def _opaque(function: _F) -> _F:
+    """Keep the function out of compiled graphs: it reads the context of the moment."""
+    disable = cast("Callable[[_F], _F]", torch.compiler.disable)
+    return disable(function)
+
+
+class Editor(Protocol):
+    """Something that edits the residual stream during a forward pass."""
+
+    def edit(self, forward: Forward, index: int, hidden: Tensor) -> Tensor:
+        """The output [rows, length, d] of block `index`, edited; the tensor itself if not."""
+
+    def finish(self, forward: Forward) -> None:
+        """Check the forward pass that has just run to its end."""
+
+    def check_cache(self, cache: Any) -> None:
+        """Look at a cache that already holds keys and values."""
+
+    def mark_cache(self, cache: Any) -> None:
+        """Note on a cache what it was filled under."""
+
+
+Reader = Callable[[int, Tensor], None]
+
+
+@dataclass(frozen=True)
+class _Ears:
+    """The listeners of one context: at most one editor, any number of readers."""
+
+    editor: Editor | None = None
+    readers: tuple[Reader, ...] = ()
+
+
+_SILENT = _Ears()
+_LISTENERS: ContextVar[Mapping[Tap, _Ears]] = ContextVar("langsteer_listeners", default={})  # noqa: B039
+_FORWARDS: ContextVar[Mapping[Tap, Forward]] = ContextVar("langsteer_forwards", default={})  # noqa: B039
+_PROMPTS: ContextVar[Mapping[Tap, Prompt]] = ContextVar("langsteer_prompts", default={})  # noqa: B039
+
+
+class Tap:
+    """The resident hooks of one model: on its top, on its decoder, and on each block."""
+
+    def __init__(self, model: nn.Module, decoder: nn.Module, blocks: Sequence[nn.Module]) -> None:
+        self.blocks = tuple(blocks)
+        self._names: dict[type, tuple[str, ...]] = {}
+        for module in dict.fromkeys((model, decoder)):
+            module.register_forward_pre_hook(self._enter, with_kwargs=True)
+            module.register_forward_hook(self._leave, with_kwargs=True, always_call=True)
+        for index, block in enumerate(blocks):
+            block.register_forward_hook(partial(self._block, index))
+        _wrap_generation(model)
+        # A compiled graph made before the hooks existed would ignore them without a word.
+        torch._dynamo.reset()
+
+    @staticmethod
+    def of(model: nn.Module) -> Tap | None:
+        """The tap of this model, if it has one."""
+        return cast("Tap | None", model.__dict__.get(_TAP))
+
+    @staticmethod
+    def attach(model: nn.Module, decoder: nn.Module, blocks: Sequence[nn.Module]) -> Tap:
+        """The tap of this model, attached now if it has none."""
+        tap = Tap.of(model)
+        if tap is None:
+            tap = Tap(model, decoder, blocks)
+            setattr(model, _TAP, tap)
+        elif tap.blocks != tuple(blocks):
+            raise ModelError(
+                "the model is already bound with other blocks; load it anew to bind it with "
+                "another `blocks` path"
+            )
+        return tap
+
+    @contextmanager
+    def editing(self, editor: Editor | None, prompt: Prompt | None = None) -> Iterator[None]:
+        """Let `editor` edit the forward passes of this context, instead of any outer editor."""
+        ears = _Ears(editor, self._ears().readers)
+        with (
+            _override(_LISTENERS, self, ears),
+            _override(_PROMPTS, self, prompt),
+            _override(_FORWARDS, self, None),
+        ):
+            yield
+
+    @contextmanager
+    def reading(self, reader: Reader) -> Iterator[None]:
+        """Hand the output of every block to `reader`, after any edit."""
+        ears = self._ears()
+        with _override(_LISTENERS, self, _Ears(ears.editor, (*ears.readers, reader))):
+            yield
+
+    @contextmanager
+    def prompted(self, prompt: Prompt) -> Iterator[None]:
+        """Declare the prompt of the forward passes of this context."""
+        with _override(_PROMPTS, self, prompt):
+            yield
+
+    @property
+    def edited(self) -> bool:
+        """Whether this context has an editor."""
+        return self._ears().editor is not None
+
+    @property
+    def prompt(self) -> Prompt | None:
+        """The prompt that this context has declared."""
+        return _PROMPTS.get().get(self)
+
+    def _ears(self) -> _Ears:
+        return _LISTENERS.get().get(self, _SILENT)
+
+    @_opaque
+    def _enter(self, module: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
+        editor = self._ears().editor
+        if editor is None or self in _FORWARDS.get():
+            return
+        given = dict(zip(self._parameters(module), args, strict=False)) | kwargs
+        forward = _read_forward(module, given, self.prompt)
+        if forward.start:
+            editor.check_cache(_cache(given))
+        _FORWARDS.set({**_FORWARDS.get(), self: forward})
+
+    @_opaque
+    def _leave(self, module: nn.Module, args: Any, kwargs: dict[str, Any], output: Any) -> None:
+        forward = _FORWARDS.get().get(self)
+        if forward is None or forward.owner is not module:
+            return
+        _FORWARDS.set({tap: value for tap, value in _FORWARDS.get().items() if tap is not self})
+        if output is None:  # it failed, or was stopped
+            return
+        editor = self._ears().editor
+        if editor is None:
+            return
+        editor.finish(forward)
+        cache = _cache(output if isinstance(output, Mapping) else {})
+        if hasattr(cache, "__dict__"):
+            editor.mark_cache(cache)
+            forward.prompt.seen[id(cache)] = forward.start + forward.length
+            setattr(cache, _PROMPT, forward.prompt)
+
+    def _block(self, index: int, module: nn.Module, args: Any, output: Any) -> Any:
+        if torch.compiler.is_compiling():
+            return self._uncompiled(index, output)
+        listeners = _LISTENERS.get()
+        if not listeners:
+            return None
+        ears = listeners.get(self, _SILENT)
+        return None if ears is _SILENT else self._listen(ears, index, output)
+
+    @_opaque
+    def _uncompiled(self, index: int, output: Any) -> Any:
+        return self._listen(self._ears(), index, output)
+
+    def _listen(self, ears: _Ears, index: int, output: Any) -> Any:
+        hidden = before = hidden_of(output)
+        if ears.editor is not None:
+            forward = _FORWARDS.get().get(self)
+            if forward is None:
+                raise SteeringError(
+                    "a block ran outside a forward pass of its model; call the model or its decoder"
+                )
+            hidden = ears.editor.edit(forward, index, hidden)
+        for reader in ears.readers:
+            reader(index, hidden)
+        return None if hidden is before else _with_hidden(output, hidden)
+
+    def _parameters(self, module: nn.Module) -> tuple[str, ...]:
+        kind = type(module)
+        if kind not in self._names:
+            self._names[kind] = tuple(inspect.signature(module.forward).parameters)
+        return self._names[kind]
+
+
+@contextmanager
+def _override(variable: ContextVar[Mapping[Tap, _T]], tap: Tap, value: _T | None) -> Iterator[None]:
+    """Let the variable hold this value for this tap; None removes it."""
+    rest = {key: held for key, held in variable.get().items() if key is not tap}
+    token = variable.set(rest if value is None else {**rest, tap: value})
+    try:
+        yield
+    finally:
+        variable.reset(token)
+
+
+def hidden_of(output: Any) -> Tensor:
+    """The latents in what a block returned: a tensor, a tuple that begins with it, or an object."""
+    if isinstance(output, Tensor):
+        return output
+    if isinstance(output, tuple) and output and isinstance(output[0], Tensor):
+        return output[0]
+    hidden = getattr(output, "hidden_states", None)
+    if isinstance(hidden, Tensor):
+        return hidden
+    raise ModelError(f"a block returned {type(output).__name__}, in which no latents can be found")
+
+
+def _with_hidden(output: Any, hidden: Tensor) -> Any:
+    if isinstance(output, Tensor):
+        return hidden
+    if isinstance(output, tuple):
+        rest = (hidden, *output[1:])
+        return type(output)(*rest) if hasattr(output, "_fields") else rest
+    output.hidden_states = hidden
+    return output
+
+
+def _read_forward(module: nn.Module, given: Mapping[str, Any], declared: Prompt | None) -> Forward:
+    """The context of a forward pass with these arguments."""
+    packed = [name for name in _PACKED if given.get(name) is not None]
+    if packed:
+        raise SteeringError(
+            f"packed sequences ({packed[0]}) cannot be steered: all rows share one, "
+            "so one row's edit would reach the others; use padded batches"
+        )
+    ids, embeds = given.get("input_ids"), given.get("inputs_embeds")
+    shown = embeds if ids is None else ids
+    if not isinstance(shown, Tensor):
+        raise SteeringError("a forward pass without input_ids or inputs_embeds cannot be steered")
+    rows, length = int(shown.shape[0]), int(shown.shape[1])
+    mask = given.get("attention_mask")
+    flat = mask if isinstance(mask, Tensor) and mask.ndim == 2 else None
+    cache = _cache(given)
+    remembered = declared or cast("Prompt | None", getattr(cache, _PROMPT, None))
+    start = _start(cache, flat, length, remembered)
+    prompt = remembered if start else declared
+    if prompt is None:
+        if mask is not None and flat is None:
+            raise SteeringError(
+                "the padding cannot be read from an attention mask that is not [rows, columns]; "
+                "pass a two-dimensional mask, or the prompt to `steering(..., prompt=mask)`"
+            )
+        _refuse_packed(given.get("position_ids"), flat)
+        prompt = Prompt.of(ids if not start else None, flat, (rows, start + length))
+    if rows % prompt.rows:
+        raise SteeringError(
+            f"a forward pass of {rows} rows does not fit {prompt.rows} prompts; each prompt must "
+            "have the same number of rows"
+        )
+    return Forward(prompt, start, length, rows, ids, module)
+
+
+def _cache(held: Mapping[str, Any]) -> Any:
+    """The cache among the arguments or the results of a forward pass."""
+    return next((held[name] for name in _CACHES if held.get(name) is not None), None)
+
+
+def _start(cache: Any, mask: Tensor | None, length: int, prompt: Prompt | None) -> int:
+    """The column of the first token of this forward: how many came before it."""
+    if cache is not None:
+        try:
+            past = cache.get_seq_length()
+        except (AttributeError, ValueError):  # a state-space cache does not count its tokens
+            past = None
+        if isinstance(past, int):
+            return past
+        counted = None if prompt is None else prompt.seen.get(id(cache))
+        if counted is not None:
+            return counted
+        if past is not None:
+            return int(past)
+    return 0 if mask is None else max(int(mask.shape[1]) - length, 0)
+
+
+def _refuse_packed(position_ids: Any, mask: Tensor | None) -> None:
+    """Several sequences in one row show as positions that start again."""
+    if not isinstance(position_ids, Tensor) or position_ids.ndim != 2 or mask is not None:
+        return
+    if bool((position_ids[:, 1:] <= position_ids[:, :-1]).any()):
+        raise SteeringError(
+            "the position_ids start again within a row: packed sequences cannot be steered; "
+            "use padded batches with an attention mask"
+        )
+
+
+def _wrap_generation(model: nn.Module) -> None:
+    """Let the model's own `generate` declare its prompt, and refuse what cannot be steered.
+
+    Bound methods, so that a deep copy of the model calls itself and not the original.
+    """
+    if hasattr(model, "generate"):
+        setattr(model, "generate", types.MethodType(_generate, model))  # noqa: B010
+    for name in _GENERATORS_REFUSED:
+        if hasattr(model, name):
+            setattr(model, name, partial(_refuse_while_steered, model, name))
+
+
+def _generate(model: Any, *args: Any, **kwargs: Any) -> Any:
+    plain: Callable[..., Any] = partial(type(model).generate, model, *args, **kwargs)
+    tap = Tap.of(model)
+    if tap is None or not tap.edited or tap.prompt is not None:
+        return plain()
+    guidance = kwargs.get("guidance_scale") or getattr(
+        kwargs.get("generation_config"), "guidance_scale", None
+    )
+    if guidance not in (None, 1, 1.0):
+        raise SteeringError(
+            "classifier-free guidance runs a second prompt beside the first and cannot be "
+            "steered; leave out guidance_scale"
+        )
+    ids = kwargs.get("inputs", kwargs.get("input_ids", args[0] if args else None))
+    shown = kwargs.get("inputs_embeds") if ids is None else ids
+    if not isinstance(shown, Tensor):
+        raise SteeringError("generation without input_ids or inputs_embeds cannot be steered")
+    mask = kwargs.get("attention_mask")
+    if mask is None and ids is not None:
+        mask = _default_mask(model, ids)
+    shape = (int(shown.shape[0]), int(shown.shape[1]))
+    with tap.prompted(Prompt.of(ids, mask, shape)):
+        return plain()
+
+
+def _default_mask(model: Any, ids: Tensor) -> Tensor | None:
+    """The mask that `generate` makes when it is given none: pads are masked unless pad is eos."""
+    config = model.generation_config
+    eos = config.eos_token_id
+    ends = eos if isinstance(eos, list) else [eos]
+    if config.pad_token_id is None or config.pad_token_id in ends:
+        return None
+    return ids.ne(config.pad_token_id)
+
+
+def _refuse_while_steered(model: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+    tap = Tap.of(model)
+    if tap is not None and tap.edited:
+        raise SteeringError(
+            f"{name} packs all sequences into one row and cannot be steered; use generate"
+        )
+    return getattr(type(model), name)(model, *args, **kwargs)

@@ -1,0 +1,63 @@
+"""An edit: which maps, how strongly, and where."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from langsteer.errors import SteeringError
+from langsteer.maps import Map
+from langsteer.residual import ResidualStream
+from langsteer.steering.scopes import Scope
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What happens to one row: `z' = z + strength · (T(z) - z)` at each layer in `maps`.
+
+    Strength 0 leaves the model as it is, bit for bit. `restore_norm` gives each edited latent the
+    norm that it had before.
+    """
+
+    maps: Mapping[int, Map]
+    strength: float = 1.0
+    scope: Scope = field(default_factory=Scope)
+    restore_norm: bool = False
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.strength):
+            raise SteeringError(f"the strength must be a finite number, not {self.strength}")
+
+    @property
+    def idle(self) -> bool:
+        """Whether the edit changes nothing."""
+        return self.strength == 0 or not self.maps
+
+    def check(self, stream: ResidualStream) -> None:
+        """Raise SteeringError unless every map fits its layer of this model."""
+        for layer, map_ in self.maps.items():
+            if not 0 <= layer < stream.depth:
+                raise SteeringError(
+                    f"layer {layer} is outside the model, which has {stream.depth} blocks: "
+                    f"choose from 0 to {stream.depth - 1}"
+                )
+            if map_.width != stream.width:
+                raise SteeringError(
+                    f"the map at layer {layer} is for latents of width {map_.width}, but the "
+                    f"model's are {stream.width} wide; it was made for another model"
+                )
+
+
+Edits = Edit | Sequence[Edit | None] | None
+
+
+def rows_of(edits: Edits, rows: int) -> tuple[Edit | None, ...]:
+    """One edit, or None, for each of `rows` prompts; idle edits become None."""
+    given = (edits,) * rows if edits is None or isinstance(edits, Edit) else tuple(edits)
+    if len(given) != rows:
+        raise SteeringError(
+            f"{len(given)} edits were given for {rows} prompts; give one for all of them, "
+            "or one (or None) for each"
+        )
+    return tuple(None if edit is None or edit.idle else edit for edit in given)
