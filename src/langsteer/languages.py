@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from functools import cache
+from functools import cache, lru_cache
 
 from babel import Locale, UnknownLocaleError
 from babel.core import get_global, parse_locale
@@ -21,6 +21,7 @@ NO_LANGUAGE = frozenset({"mis", "mul", "root", "und", "zxx"})
 """Codes that stand for no one language: uncoded, several, unknown, none."""
 SHAPE = re.compile(r"[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*")
 SUGGESTIONS = 3
+CACHE = 4096
 LIKE_TAG = 0.5
 LIKE_NAME = 0.75
 """How alike (``difflib`` ratio) a tag or a name must be to be suggested."""
@@ -40,6 +41,7 @@ class Tag:
         return "-".join(part for part in parts if part)
 
 
+@lru_cache(maxsize=CACHE)
 def normalise(tag: str) -> str:
     """The one form of a tag: ``PT-br`` → ``pt-BR``, ``rus`` → ``ru``, ``eng_Latn`` → ``en``.
 
@@ -106,14 +108,20 @@ def parts(tag: str) -> Tag:
     """
     read = parse(tag)
     if read is None:
-        raise LanguageError(
-            f"{tag!r} is not a language tag.{suggestion(nearest(tag, named_languages()))} "
-            "Use a BCP-47 tag such as 'en', 'pt-BR' or 'zh-Hant'."
-        )
+        raise LanguageError(refusal(tag))
     return without_obvious_script(read)
 
 
-@cache
+@lru_cache(maxsize=CACHE)
+def refusal(tag: str) -> str:
+    """Why this is not a tag and what to write. Kept: a corpus may have the same one in each row."""
+    return (
+        f"{tag!r} is not a language tag.{suggestion(nearest(tag, named_languages()))} "
+        "Use a BCP-47 tag such as 'en', 'pt-BR' or 'zh-Hant'."
+    )
+
+
+@lru_cache(maxsize=CACHE)
 def parse(tag: str) -> Tag | None:
     """The parts of a tag, aliases replaced; ``None`` unless every part is in the CLDR."""
     if not SHAPE.fullmatch(tag):
@@ -190,17 +198,21 @@ def nearest(tag: str, names: Mapping[str, Sequence[str]]) -> list[str]:
             scores[one] = 3
         elif country and language == parse_locale(country)[0]:
             scores[one] = 2
-        elif (like := max(likeness(text, name) for name in called)) >= LIKE_NAME:
+        elif like := max(alike(text, name, LIKE_NAME) for name in called):
             scores[one] = 1 + like
-        elif not read and (like := likeness(text, one)) >= LIKE_TAG:
+        elif not read and (like := alike(text, one, LIKE_TAG)):
             scores[one] = like
     ranked = sorted(scores, key=lambda one: (-scores[one], one))
     return [one for one in ranked if int(scores[one]) == int(scores[ranked[0]])][:SUGGESTIONS]
 
 
-def likeness(a: str, b: str) -> float:
-    """How alike two strings are, 0 to 1, whatever their case."""
-    return SequenceMatcher(a=a.casefold(), b=b.casefold()).ratio()
+def alike(a: str, b: str, least: float) -> float:
+    """How alike two strings are, 0 to 1, whatever their case; 0 where that is less than ``least``."""
+    # Their lengths alone bound the ratio, and rule most pairs out at no cost.
+    if 2 * min(len(a), len(b)) < least * (len(a) + len(b)):
+        return 0.0
+    ratio = SequenceMatcher(a=a.casefold(), b=b.casefold()).ratio()
+    return ratio if ratio >= least else 0.0
 
 
 def suggestion(tags: Sequence[str]) -> str:
