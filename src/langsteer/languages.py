@@ -207,7 +207,7 @@ def nearest(tag: str, names: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def alike(a: str, b: str, least: float) -> float:
-    """How alike two strings are, 0 to 1, whatever their case; 0 where that is less than ``least``."""
+    """How alike two strings are (0 to 1), whatever their case; 0 for less than ``least``."""
     # Their lengths alone bound the ratio, and rule most pairs out at no cost.
     if 2 * min(len(a), len(b)) < least * (len(a) + len(b)):
         return 0.0
