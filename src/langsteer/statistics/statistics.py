@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -14,6 +14,9 @@ from langsteer.statistics.alignment import Alignment
 from langsteer.statistics.moments import Moments
 from langsteer.statistics.sample import Sample
 from langsteer.statistics.scatter import POOLED, Keep, Scatter
+
+MEMO_LIMIT = 2**29
+"""Bytes of intermediate results that statistics hold for estimators."""
 
 
 @dataclass(slots=True)
@@ -32,6 +35,7 @@ class Statistics:
     scatter: Scatter
     sample: Sample
     dropped: dict[str, int] = field(default_factory=dict)
+    _memo: dict[tuple[object, ...], Tensor] = field(default_factory=dict, repr=False)
 
     @classmethod
     def empty(
@@ -81,6 +85,7 @@ class Statistics:
         `[len(scatter.at), d, d]`, each text's divided by its tokens and times its weight.
         Raises `LatentError` when a mean is not finite, naming layer and text.
         """
+        self._memo.clear()
         means = means.detach().to("cpu", torch.float64)
         weights = weights.detach().to("cpu", torch.float64)
         self._check(means, weights, languages)
@@ -175,6 +180,16 @@ class Statistics:
         for sums in self.scatter.sums.values():
             whole += sums[i]
         return whole / degrees
+
+    def memo(self, key: tuple[object, ...], make: Callable[[], Tensor]) -> Tensor:
+        """What `make` gave for `key` before, if the statistics have not changed since."""
+        if key not in self._memo:
+            made = make()
+            held = sum(value.nbytes for value in self._memo.values())
+            if held + made.nbytes > MEMO_LIMIT:
+                self._memo.clear()
+            self._memo[key] = made
+        return self._memo[key]
 
     def _join(self, language: str, batch: Moments) -> None:
         """Merge `batch` into a language, with the scatter due to the distance of the means."""

@@ -1,0 +1,9 @@
+"""Estimators: statistics of a corpus in, a map of latents out.
+
+Adding one is a new file here and a line in `registry.ESTIMATORS`.
+"""
+
+from langsteer.estimators.base import Estimator, Problem
+from langsteer.estimators.registry import ESTIMATORS, estimate, find
+
+__all__ = ["ESTIMATORS", "Estimator", "Problem", "estimate", "find"]

@@ -1,0 +1,14 @@
+"""Δ = μ_t - μ_s: what is left has the same mean in both languages."""
+
+from __future__ import annotations
+
+from langsteer.estimators.base import Estimator, Problem
+from langsteer.maps import Shift
+
+
+def difference(problem: Problem) -> Shift:
+    """Shift by the difference of the mean latents (Marks and Tegmark, 2023; the 'mass mean')."""
+    return Shift(problem.delta().float())
+
+
+DIFFERENCE = Estimator("difference", "Δ = μ_target - μ_source", difference)
