@@ -74,3 +74,8 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(
         tokenizer_object=raw, bos_token="<s>", eos_token="</s>", pad_token="<pad>"
     )
+
+
+def token(letter: str) -> int:
+    """The token of an ASCII character."""
+    return tokenizer()(letter)["input_ids"][1]

@@ -65,7 +65,7 @@ def load(
     if dtype == "auto" and place.type == "cpu" and model.dtype in (torch.float16, torch.bfloat16):
         nn.Module.to(model, torch.float32)
     nn.Module.to(model, place)
-    model.eval()
+    nn.Module.train(model, False)
     return Loaded(model, tokenizer, ResidualStream(model, blocks=blocks), name)
 
 

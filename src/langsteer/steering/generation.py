@@ -31,6 +31,7 @@ def generate(
     top_p: float = 1.0,
     seed: int | None = None,
     on_text: Callable[[str], None] | None = None,
+    on_batch: Callable[[int], None] | None = None,
 ) -> list[str]:
     """Continue each prompt, and return only what is new.
 
@@ -49,6 +50,7 @@ def generate(
         top_p: sample from the likeliest tokens that have this probability together.
         seed: of sampling; the same seed and batch give the same texts.
         on_text: for one prompt, called with each new piece of text as soon as it is certain.
+        on_batch: called after every batch with the number of its prompts.
 
     Raises:
         SteeringError: an empty prompt, one longer than the context, or edits that do not fit.
@@ -82,6 +84,8 @@ def generate(
             new = out[:, batch["input_ids"].shape[1] :]
             for row, text in zip(rows, _decode(tokenizer, new), strict=True):
                 texts[row] = text
+            if on_batch is not None:
+                on_batch(len(rows))
     return texts
 
 
