@@ -34,3 +34,7 @@ class SteeringError(LangsteerError):
 
 class ScopeError(SteeringError):
     """A scope is malformed or selects nothing."""
+
+
+class ReportError(LangsteerError):
+    """A report cannot be written."""

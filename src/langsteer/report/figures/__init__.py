@@ -1,7 +1,7 @@
 """The figures of the report: one file for each, from records to a chart."""
 
 from langsteer.report.figures.confusion import confusion_chart
-from langsteer.report.figures.language_map import map_chart
+from langsteer.report.figures.language_map import language_map_chart
 from langsteer.report.figures.layers import layers_chart
 from langsteer.report.figures.methods import methods_chart
 from langsteer.report.figures.pairs import pairs_charts
@@ -12,8 +12,8 @@ from langsteer.report.figures.words import words_chart
 
 __all__ = [
     "confusion_chart",
+    "language_map_chart",
     "layers_chart",
-    "map_chart",
     "methods_chart",
     "pairs_charts",
     "shares_chart",

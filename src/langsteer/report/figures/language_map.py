@@ -19,7 +19,7 @@ REACH = 8.0
 """Distance of a label from its point, in points."""
 
 
-def map_chart(languages: LanguageMap) -> Chart | None:
+def language_map_chart(languages: LanguageMap) -> Chart | None:
     """The languages as points; None without any."""
     if not languages.points:
         return None

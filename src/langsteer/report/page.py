@@ -1,0 +1,211 @@
+"""The report as one HTML file that needs nothing else, and its figures as files beside it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from itertools import groupby
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from langsteer.errors import LanguageError
+from langsteer.languages import display_name
+from langsteer.report import numbers
+from langsteer.report.colours import DARK, LIGHT, declarations
+from langsteer.report.data import ConditionResult, Example, FamilyResult, Report
+from langsteer.report.drawing import Chart, png, svg
+from langsteer.report.figures import (
+    confusion_chart,
+    language_map_chart,
+    layers_chart,
+    methods_chart,
+    pairs_charts,
+    shares_chart,
+    surface_chart,
+    uncertainty_chart,
+    words_chart,
+)
+from langsteer.report.files import write_atomically
+from langsteer.report.results import CONDITION_NAMES, results_table
+from langsteer.report.tables import Table
+
+SHOWN_EXAMPLES = 4
+"""Examples of a family that are open at once; the others are folded away."""
+NOT_SHOWABLE = dict.fromkeys((*range(9), *range(11, 32), 127, *range(55296, 57344)), "�")
+"""Control characters and halves of surrogate pairs: a model can write them, HTML cannot hold them."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section made of charts; `absent` is what it says when there are none."""
+
+    anchor: str
+    title: str
+    charts: Sequence[Chart]
+    absent: str
+
+
+@dataclass(frozen=True)
+class ExampleGroup:
+    """The examples of one family."""
+
+    family: str
+    examples: Sequence[Example]
+
+
+def write_report(report: Report, folder: Path) -> Path:
+    """Writes `report.html` into a folder, and `figures/NAME.png` and `.csv` for each figure.
+
+    The page holds all its figures itself and loads nothing. Everything is drawn before anything is
+    written, each file is written whole or not at all, and the page comes last.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        ReportError: the folder cannot be written to.
+    """
+    sections = sections_of(report)
+    charts = [chart for section in sections for chart in section.charts]
+    page = render(report, sections)
+    contents = {f"figures/{chart.name}.png": png(chart) for chart in charts}
+    contents |= {f"figures/{chart.name}.csv": encoded(chart.table) for chart in charts}
+    if report.families:
+        contents["figures/results.csv"] = encoded(results_table(report.families))
+    contents["report.html"] = page.encode()
+    for name, data in contents.items():
+        write_atomically(folder / name, data)
+    return folder / "report.html"
+
+
+def sections_of(report: Report) -> list[Section]:
+    """The sections made of charts, in the order of the page; later additions only if filled."""
+    always = "This was not measured in this run."
+    sections = [
+        Section("methods", "Comparison of methods", present(methods_chart(report.methods)), ""),
+        Section(
+            "layers",
+            "Score by layer",
+            present(layers_chart(report.layers, report.operating_point)),
+            always,
+        ),
+        Section("surface", "Layer and strength", present(surface_chart(report.surface)), ""),
+        Section("pairs", "Every pair of languages", pairs_charts(report.pairs), always),
+        Section(
+            "confusion", "Which language came out", present(confusion_chart(report.confusion)), ""
+        ),
+        Section(
+            "map", "Map of the languages", present(language_map_chart(report.language_map)), always
+        ),
+        Section(
+            "shares", "What the latents are made of", present(shares_chart(report.shares)), always
+        ),
+        Section(
+            "words",
+            "Source word against target word",
+            present(words_chart(report.word_probability)),
+            always,
+        ),
+        Section(
+            "uncertainty", "Quality of Δ", present(uncertainty_chart(report.uncertainty)), always
+        ),
+    ]
+    return [section for section in sections if section.charts or section.absent]
+
+
+def present(chart: Chart | None) -> list[Chart]:
+    """The chart as a list, empty for none."""
+    return [] if chart is None else [chart]
+
+
+def render(report: Report, sections: Sequence[Section]) -> str:
+    """The page as a string."""
+    return (
+        environment()
+        .get_template("template.html.j2")
+        .render(
+            report=report,
+            sections={section.anchor: section for section in sections},
+            style=stylesheet(),
+            groups=grouped(report.examples),
+            tiles=[family for family in report.families if condition(family, "steered")],
+        )
+    )
+
+
+@cache
+def environment() -> Environment:
+    """The template engine: everything is escaped, and an unknown name is an error."""
+    made = Environment(
+        loader=PackageLoader("langsteer", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "percent": numbers.percent,
+        "interval": numbers.interval,
+        "real": numbers.real,
+        "count": numbers.count,
+        "seconds": numbers.seconds,
+        "language": language_name,
+        "showable": showable,
+        "join_layers": join_layers,
+    }
+    made.globals |= {
+        "svg": lambda chart, narrow: Markup(svg(chart, narrow=narrow)),
+        "condition": condition,
+        "condition_names": CONDITION_NAMES,
+        "shown_examples": SHOWN_EXAMPLES,
+    }
+    return made
+
+
+def stylesheet() -> Markup:
+    """The style of the page with its two tables of colours."""
+    rules = files("langsteer.report").joinpath("style.css").read_text(encoding="utf-8")
+    dark = f"@media (prefers-color-scheme: dark) {{ :root {{ {declarations(DARK)} }} }}"
+    return Markup(f":root {{ {declarations(LIGHT)} }}\n{dark}\n{rules}")
+
+
+def condition(family: FamilyResult, name: str) -> ConditionResult | None:
+    """The result of a family under one condition, if there is one."""
+    return next((one for one in family.conditions if one.name == name), None)
+
+
+def grouped(examples: Iterable[Example]) -> list[ExampleGroup]:
+    """The examples by family, families in the order in which they first appear."""
+    order = {
+        family: place for place, family in enumerate(dict.fromkeys(e.family for e in examples))
+    }
+    ranked = sorted(examples, key=lambda example: order[example.family])
+    return [
+        ExampleGroup(family, list(members))
+        for family, members in groupby(ranked, key=lambda example: example.family)
+    ]
+
+
+def language_name(tag: str) -> str:
+    """The English name of a language, or the tag itself where it has none."""
+    try:
+        return display_name(tag)
+    except LanguageError:
+        return tag
+
+
+def showable(text: str) -> str:
+    """Text of a model with every character that HTML cannot hold replaced."""
+    return text.translate(NOT_SHOWABLE)
+
+
+def join_layers(layers: Sequence[int]) -> str:
+    """`layer 3` or `layers 3, 4`."""
+    return f"layer{'s' if len(layers) != 1 else ''} {', '.join(map(str, layers))}"
+
+
+def encoded(table: Table) -> bytes:
+    """A table as the bytes of its CSV."""
+    return table.csv().encode()
