@@ -54,9 +54,9 @@ def make(family: str, seed: int = 0, **overrides: object) -> PreTrainedModel:
 
 
 @cache
-def shared(family: str) -> PreTrainedModel:
+def shared(family: str, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
     """One model of this family for all tests that do not change it."""
-    return make(family)
+    return make(family).to(dtype)
 
 
 @cache
