@@ -7,10 +7,12 @@ from torch import Tensor
 
 from langsteer.statistics import Keep, Statistics
 
+torch.set_num_threads(1)  # the matrices are tiny: threads would wait for each other
+
 
 @dataclass
 class World:
-    """Latents `[n, d]` per language, the concept of each, and the true language effects `[K, d]`."""
+    """Latents `[n, d]` and concepts per language, and the true language effects `[K, d]`."""
 
     languages: tuple[str, ...]
     latents: dict[str, Tensor]

@@ -18,13 +18,13 @@ from langsteer.statistics import Statistics
 from latents import aligned, normal, statistics
 
 
-def unpaired(seed, n, width=40, norm=1.0, noise=1.0, trials=1):
+def unpaired(seed, n, *, width=40, norm=1.0, trials=1):
     """Statistics of `trials` layers, each an independent draw of two languages of `n` texts."""
     delta = normal(width, seed=seed)
     delta = delta * (norm / delta.norm())
     found = Statistics.empty(range(trials), width, ("de", "en"), pooling="text")
     for i, language in enumerate(found.languages):
-        z = noise * normal(n, trials, width, seed=seed + 1 + i) + i * delta
+        z = normal(n, trials, width, seed=seed + 1 + i) + i * delta
         found.update(z, torch.ones(n), [language] * n, [None] * n)
     return found, delta
 
@@ -95,8 +95,8 @@ def test_error_of_the_difference_is_the_textbook_one_without_alignment():
 
 
 def test_error_of_the_difference_is_the_paired_one_on_parallel_texts():
-    world = aligned(languages=("de", "en"), concepts=4000)
-    paired = (world.latents["en"] - world.latents["de"]).std(0) / math.sqrt(4000)
+    world = aligned(languages=("de", "en"), concepts=1000)
+    paired = (world.latents["en"] - world.latents["de"]).std(0) / math.sqrt(1000)
     found = delta_error(statistics(world), "de", "en")[0]
     # The pooled correlation and two sampled variances leave a little to chance.
     torch.testing.assert_close(found, paired, rtol=0.1, atol=0)
@@ -148,7 +148,9 @@ def test_the_warning_says_how_many_more():
 
 
 def test_a_difference_hidden_by_noise_is_said_to_be():
-    found, _ = unpaired(5, n=4, norm=1e-3)
+    found = Statistics.empty((0,), 3, ("de", "en"), pooling="text")
+    z = normal(8, 1, 3, seed=0)
+    found.update(torch.cat([z, z]), torch.ones(16), ["de"] * 8 + ["en"] * 8, [None] * 16)
     assert "hidden by noise" in warnings(found, [0])[0]
 
 

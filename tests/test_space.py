@@ -158,7 +158,7 @@ def test_newer_formats_are_refused(space, tmp_path):
     path = tmp_path / "s.safetensors"
     space.save(path)
     changed(path, lambda header: header.update(format_version=99))
-    with pytest.raises(SpaceError, match="version 99.*Upgrade"):
+    with pytest.raises(SpaceError, match=r"version 99.*Upgrade"):
         Space.load(path)
 
 

@@ -14,6 +14,9 @@ from torch import Tensor
 
 from langsteer.errors import SteeringError
 
+SINGULAR = 1e-6
+"""A map that shrinks a direction below this cannot be undone in float32."""
+
 
 class Map(ABC):
     """A function `T` of latents `[..., d]`, given by its change `T(z) - z`."""
@@ -159,7 +162,7 @@ class LowRank(Map):
         """By the Woodbury identity; `SteeringError` where the map erases a direction."""
         left, right, bias = self.left.double(), self.right.double(), self.bias.double()
         core = torch.eye(self.rank, dtype=torch.float64, device=left.device) + right.T @ left
-        if self.rank and float(torch.linalg.cond(core)) > 1e7:
+        if self.rank and float(torch.linalg.svdvals(core).min()) < SINGULAR:
             raise SteeringError(
                 "This low-rank map erases a direction, so it cannot be undone. Undo it by editing "
                 "towards the language that the text came from."
@@ -196,7 +199,7 @@ class Affine(Map):
     def inverse(self) -> Affine:
         """By the inverse matrix; `SteeringError` where it is singular."""
         matrix = self.matrix.double()
-        if float(torch.linalg.cond(matrix)) > 1e7:
+        if float(torch.linalg.svdvals(matrix).min()) < SINGULAR:
             raise SteeringError("This affine map has a singular matrix, so it cannot be undone.")
         back = torch.linalg.inv(matrix)
         return Affine(back.float(), -(back @ self.bias.double()).float())
