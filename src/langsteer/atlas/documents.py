@@ -20,6 +20,8 @@ OPEN_LISTS = ("country", "language", "currency")
 GIVEN = (1, 2)
 WRITTEN = 2
 OPEN_GIVEN = 2
+OPENING = ' "'
+"""What every prompt ends with: the next token begins a name."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +77,13 @@ def question(language: str, fact: Fact, answer_in: str | None = None) -> Documen
     text = asked.questions[fact.relation][fact.phrasing].format(x=fact.subject.names[language])
     if answer_in is not None:
         name = world().language_names[language][answer_in]
-        text += asked.space + asked.instruction.format(language=name)
+        text += " " + asked.instruction.format(language=name)
     value = fact.value.names[answer_in or language]
     return Document(
         family="question" if answer_in is None else "instruction",
         language=answer_in or language,
-        prompt=text + "\n",
-        answer=answered.answers[fact.relation].format(y=value),
+        prompt=text + OPENING,
+        answer=answered.answers[fact.relation].format(y=value)[1:],
         keys=((value,),),
         concepts=(fact.subject.id, fact.value.id),
     )
@@ -89,32 +91,40 @@ def question(language: str, fact: Fact, answer_in: str | None = None) -> Documen
 
 def ordered_list(language: str, concepts: Sequence[Concept]) -> Document:
     """Months or days in order: the last two are the answer, those before them are in the prompt."""
-    templates = TEMPLATES[language]
     given = len(concepts) - WRITTEN
     names = [concept.names[language] for concept in concepts]
-    comma = templates.comma.rstrip()
-    gap = templates.comma[len(comma) :]
     return Document(
         family="continuation",
         language=language,
-        prompt=templates.lists[concepts[0].kind] + templates.comma.join(names[:given]) + comma,
-        answer=gap + templates.comma.join(names[given:]) + templates.stop,
+        prompt=quoted_list(language, concepts[0].kind, names[:given]),
+        answer=list_end(language, names[given:]),
         keys=tuple((name,) for name in names[given:]),
         concepts=tuple(concept.id for concept in concepts),
     )
 
 
+def quoted_list(language: str, kind: str, names: Sequence[str]) -> str:
+    """The heading of a list, the names so far, and the quotation mark that opens the next."""
+    templates = TEMPLATES[language]
+    given = "".join(f'"{name}"{templates.comma}' for name in names)
+    return (templates.lists[kind].rstrip() + " " + given).rstrip() + OPENING
+
+
+def list_end(language: str, names: Sequence[str]) -> str:
+    """The rest of a list whose next quotation mark is open."""
+    templates = TEMPLATES[language]
+    return f'"{templates.comma}"'.join(names) + '"' + templates.stop
+
+
 def full_list(language: str, kind: str) -> Document:
     """All months or days in order after the bare heading: the longest answer that the atlas has."""
-    templates = TEMPLATES[language]
     concepts = world().of_kind(kind)
     names = [concept.names[language] for concept in concepts]
-    heading = templates.lists[kind]
     return Document(
         family="continuation",
         language=language,
-        prompt=heading.rstrip(),
-        answer=heading[len(heading.rstrip()) :] + templates.comma.join(names) + templates.stop,
+        prompt=quoted_list(language, kind, ()),
+        answer=list_end(language, names),
         keys=tuple((name,) for name in names),
         concepts=tuple(concept.id for concept in concepts),
     )
@@ -151,8 +161,8 @@ def description(language: str, country: Concept) -> Document:
     return Document(
         family="continuation",
         language=language,
-        prompt=templates.description.format(x=country.names[language]) + "\n",
-        answer=templates.space.join(sentences),
+        prompt=templates.description.format(x=country.names[language]) + OPENING,
+        answer=" ".join(sentences)[1:],
         keys=((currency.names[language],), (spoken.names[language],)),
         concepts=(country.id, currency.id, spoken.id),
     )

@@ -32,7 +32,7 @@ MEASURED = ("translation", "question", "continuation")
 MAX_EXAMPLES = 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Item:
     """One thing to ask, which can be written in any language."""
 
@@ -199,7 +199,7 @@ def _instructed(item: Item, document: Document, language: str, target: str) -> s
         return question(language, item.fact, answer_in=target).prompt
     templates = TEMPLATES[language]
     request = templates.instruction.format(language=world().language_names[language][target])
-    return request + templates.space + document.prompt
+    return f"{request} {document.prompt}"
 
 
 def _all_names() -> dict[str, frozenset[str]]:
