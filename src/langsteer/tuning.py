@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from langsteer.errors import LangsteerError
 from langsteer.evaluation.run import STEERED, Case, Outcome, Runner
-from langsteer.evaluation.summary import objective, scores
+from langsteer.evaluation.summary import Scores, objective, scores
 from langsteer.space import OperatingPoint
 
 STRENGTHS = (0.5, 0.75, 1.25, 1.5, 2.0)
@@ -25,8 +25,7 @@ class Trial:
 
     point: OperatingPoint
     objective: float
-    language_rate: float
-    meaning: float | None
+    scores: Scores
 
 
 @dataclass(frozen=True)
@@ -106,13 +105,7 @@ def _trials(runner: Runner, cases: Sequence[Case], points: Sequence[OperatingPoi
 
 
 def _trial(point: OperatingPoint, outcomes: Sequence[Outcome]) -> Trial:
-    found = scores(outcomes)
-    return Trial(
-        point,
-        objective(outcomes),
-        found.language_rate.value,
-        None if found.meaning is None else found.meaning.value,
-    )
+    return Trial(point, objective(outcomes), scores(outcomes))
 
 
 def _preference(trial: Trial) -> tuple[float, float]:
@@ -121,7 +114,7 @@ def _preference(trial: Trial) -> tuple[float, float]:
 
 
 def _with_scores(trial: Trial) -> OperatingPoint:
-    found = {"objective": trial.objective, "language_rate": trial.language_rate}
-    if trial.meaning is not None:
-        found["meaning"] = trial.meaning
+    found = {"objective": trial.objective, "language_rate": trial.scores.language_rate.value}
+    if trial.scores.meaning is not None:
+        found["meaning"] = trial.scores.meaning.value
     return replace(trial.point, scores=found)

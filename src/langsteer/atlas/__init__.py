@@ -1,1 +1,3 @@
-"""The embedded world: facts in twelve languages, prompts about them, and a model trained on both."""
+"""The embedded world: facts in twelve languages, prompts about them, and a model trained on
+both.
+"""

@@ -29,7 +29,6 @@ from langsteer.evaluation import Prompt, PromptSet
 from langsteer.evaluation.prompts import lexicon
 
 MEASURED = ("translation", "question", "continuation")
-MAX_EXAMPLES = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,28 +41,30 @@ class Item:
     input_language: str | None = None
     """The language of the given word of a translation, fixed for all output languages."""
     fact: Fact | None = None
+    lexical: bool = False
+    """The answer is a name or a list of names."""
 
     def languages(self) -> list[str]:
         """The languages in which the item can be answered."""
         return [code for code in world().languages if code != self.input_language]
 
 
-def items(family: str, split: Split, seed: int = 0) -> list[Item]:
+def items(family: str, split: Split, seed: int = 0, examples: int = 0) -> list[Item]:
     """All items of one family with the concepts of one split, in a seeded random order.
 
-    Translations are the concepts of the split, each with its own input language and its own number
-    of examples (0 to 4), drawn from the same split.
+    Translations are the concepts of the split, each with its own input language and after
+    ``examples`` examples (0 to 4) from the same split.
     """
+    if family == "translation":
+        return _translations(split, random.Random(f"{family}:{split}:{seed}"), examples)
     generator = random.Random(f"{family}:{split}:{seed}")
-    found = {"translation": _translations, "question": _questions, "continuation": _continuations}[
-        family
-    ](split, generator)
+    found = {"question": _questions, "continuation": _continuations}[family](split, generator)
     generator.shuffle(found)
     return found
 
 
 def prompts(split: Split, per_language: int, seed: int = 0) -> PromptSet:
-    """``per_language`` prompts of each measured family in each language, about the split's
+    """``per_language`` prompts of each measured family and language, with the split's
     concepts.
     """
     made = []
@@ -88,7 +89,7 @@ def as_prompt(item: Item, language: str) -> Prompt:
         concepts=document.concepts,
         references={code: item.write(code).keys for code in item.languages()},
         instructed={code: _instructed(item, document, language, code) for code in others},
-        lexical=item.family == "translation",
+        lexical=item.lexical,
         stop='"' if item.family == "translation" else None,
     )
 
@@ -113,23 +114,19 @@ def plain_corpus(split: Split = "fit", per_language: int = 100, seed: int = 0) -
         random.Random(f"plain:{language}:{seed}").shuffle(pool)
         for item in pool[:per_language]:
             document = item.write(language)
-            text = (
-                document.answer
-                if document.prompt.endswith("\n")
-                else document.prompt + document.answer
-            )
+            text = document.prompt + document.answer if item.lexical else f'"{document.answer}'
             texts.append(Text(text, language))
     return Corpus(tuple(texts), name=f"atlas-{split}-plain")
 
 
-def _translations(split: Split, generator: random.Random) -> list[Item]:
+def _translations(split: Split, generator: random.Random, examples: int) -> list[Item]:
     concepts = [concept for concept in world().concepts.values() if concept.split == split]
+    generator.shuffle(concepts)
     found = []
     for concept in concepts:
         others = [one for one in concepts if one is not concept]
-        examples = generator.sample(others, generator.randint(0, MAX_EXAMPLES))
         given = generator.choice(world().languages)
-        found.append(_translation(concept, given, examples))
+        found.append(_translation(concept, given, generator.sample(others, examples)))
     return found
 
 
@@ -139,6 +136,7 @@ def _translation(concept: Concept, given: str, examples: Sequence[Concept]) -> I
         family="translation",
         write=lambda language: translation(given, language, concept, examples),
         input_language=given,
+        lexical=True,
     )
 
 
@@ -173,6 +171,7 @@ def _ordered(run: Sequence[Concept]) -> Item:
         id="continuation:" + ",".join(concept.id for concept in run),
         family="continuation",
         write=lambda language: ordered_list(language, run),
+        lexical=True,
     )
 
 
@@ -181,6 +180,7 @@ def _open(members: Sequence[Concept]) -> Item:
         id="continuation:" + ",".join(concept.id for concept in members[:OPEN_GIVEN]),
         family="continuation",
         write=lambda language: open_list(language, members),
+        lexical=True,
     )
 
 

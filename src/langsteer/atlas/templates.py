@@ -1,8 +1,8 @@
 """The sentences of the atlas, one table per language.
 
-A name always stands in straight quotation marks, in the form that a dictionary gives: so no template
-needs a case ending, an article or a gender that depends on the name, and a name begins in the same
-way in every language and every family.
+A name always stands in straight quotation marks, in the form that a dictionary gives: so no
+template needs a case ending, an article or a gender that depends on the name, and a name begins in
+the same way in every language and every family.
 """
 
 from __future__ import annotations

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from langsteer.detect import Detector
 from langsteer.evaluation.prompts import Prompt, PromptSet
+
+BETWEEN_NAMES = re.compile(r'["“”„«»「」,،、;]+')
 
 
 @dataclass(frozen=True)
@@ -34,16 +37,21 @@ def normalised(text: str) -> str:
     return words[start:end]
 
 
+def names(answer: str) -> list[str]:
+    """The names in an answer that is one name or a list of names."""
+    return [name for part in BETWEEN_NAMES.split(answer) if (name := normalised(part))]
+
+
 def has_meaning(answer: str, prompt: Prompt, target: str) -> bool | None:
     """Whether the answer holds what the references in the target language ask for; None without
     any.
+
+    In a lexical answer the names must be equal, in a sentence it is enough that they occur.
     """
     groups = prompt.references.get(target)
     if not groups:
         return None
-    text = normalised(answer)
-    if prompt.lexical:
-        return any(normalised(name) == text for name in groups[0])
+    text: Container[str] = names(answer) if prompt.lexical else normalised(answer)
     return all(any(normalised(name) in text for name in group) for group in groups)
 
 
@@ -53,13 +61,16 @@ def answerable(prompt: Prompt, target: str) -> bool:
 
 
 def distinguishable(prompt: Prompt, target: str) -> bool:
-    """False where one name is right in both languages, so that no answer could show a change."""
-    if not prompt.lexical:
-        return True
+    """False where the right names are the same in both languages, so that none could show a
+    change.
+    """
     source, wanted = prompt.references.get(prompt.language), prompt.references.get(target)
-    if not source or not wanted:
+    if not prompt.lexical or not source or not wanted:
         return True
-    return not {normalised(name) for name in source[0]} & {normalised(name) for name in wanted[0]}
+    return not all(
+        {normalised(name) for name in theirs} <= {normalised(name) for name in ours}
+        for ours, theirs in zip(source, wanted, strict=True)
+    )
 
 
 class Judge:
@@ -75,19 +86,25 @@ class Judge:
     def verdicts(self, cases: Sequence[tuple[Prompt, str, str]]) -> list[Verdict]:
         """One verdict per case; a case is a prompt, the target language and the answer."""
         found = [self._looked_up(*case) for case in cases]
-        open_cases = [number for number, languages in enumerate(found) if not languages]
+        open_cases = [number for number, languages in enumerate(found) if languages is None]
         detected = self.detector.detect_many([cases[number][2] for number in open_cases])
         for number, detection in zip(open_cases, detected, strict=True):
             found[number] = {detection.language} if detection.language else set()
         return [
-            self._verdict(*case, languages) for case, languages in zip(cases, found, strict=True)
+            self._verdict(*case, languages or set())
+            for case, languages in zip(cases, found, strict=True)
         ]
 
-    def _looked_up(self, prompt: Prompt, target: str, answer: str) -> set[str]:
+    def _looked_up(self, prompt: Prompt, target: str, answer: str) -> set[str] | None:
+        """The languages in which all known names of a lexical answer exist; None: none is known."""
         if not prompt.lexical:
-            return set()
-        text = normalised(answer)
-        return {language for language, names in self.lexicon.items() if text in names}
+            return None
+        found = [
+            {language for language, known in self.lexicon.items() if name in known}
+            for name in names(answer)
+        ]
+        known = [languages for languages in found if languages]
+        return set.intersection(*known) if known else None
 
     @staticmethod
     def _verdict(prompt: Prompt, target: str, answer: str, languages: set[str]) -> Verdict:

@@ -126,6 +126,14 @@ class Runner:
         estimator = "random" if condition == RANDOM else None
         return self.steer(condition, todo, [point] * len(todo), estimator)
 
+    def size(self, condition: str, todo: Sequence[Case]) -> int:
+        """How many answers a condition has to generate."""
+        if condition == UNSTEERED:
+            return len({case.prompt.text for case in todo} - self._unsteered.keys())
+        if condition == PROMPTED:
+            return sum(case.target in case.prompt.instructed for case in todo)
+        return len(todo)
+
     def steer(
         self,
         condition: str,

@@ -1,0 +1,135 @@
+"""Answer prompts in another language with a space: what ``langsteer generate`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from langsteer.errors import LanguageError
+from langsteer.evaluation.run import edit_for
+from langsteer.languages import choose, display_name
+from langsteer.loading import Loaded
+from langsteer.space import OperatingPoint, Space
+from langsteer.steering import generate
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to do with the prompts."""
+
+    target: str
+    source: str | None
+    """The language of the unsteered answer; None: detect it from each prompt."""
+    point: OperatingPoint
+    max_new_tokens: int = 128
+    sample: bool = False
+    temperature: float = 1.0
+    top_p: float = 1.0
+    seed: int | None = None
+    chat: bool | None = None
+    """Use the chat template; None: if the tokenizer has one."""
+    compare: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One steered answer, with the unsteered one if it was asked for."""
+
+    prompt: str
+    source: str
+    target: str
+    steered: str
+    unsteered: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields that were filled."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def print(self, console: Console) -> None:
+        """The answer, or both answers side by side."""
+        if self.unsteered is None:
+            console.print(Text(self.steered))
+            return
+        table = Table(show_lines=True, expand=True)
+        table.add_column(f"unsteered ({display_name(self.source)})", ratio=1)
+        table.add_column(f"steered ({display_name(self.target)})", ratio=1)
+        table.add_row(Text(self.unsteered.strip()), Text(self.steered.strip()))
+        console.print(table)
+
+
+def answer(
+    loaded: Loaded,
+    space: Space,
+    prompts: Sequence[str],
+    request: Request,
+    on_text: Callable[[str], None] | None = None,
+) -> list[Answer]:
+    """Answer every prompt; they share batches, each with its own source language.
+
+    Args:
+        loaded: The model, which the space must fit.
+        space: Where its languages lie.
+        prompts: What to answer.
+        request: In which language and how.
+        on_text: Called with every new piece of text of a single prompt.
+
+    Raises:
+        LanguageError: A language is not in the space, or none could be detected.
+    """
+    target = choose(request.target, space.languages)
+    sources = [_source(prompt, request, space) for prompt in prompts]
+    texts = [_templated(loaded, prompt, request.chat) for prompt in prompts]
+    edits = [
+        edit_for(space, request.point, source, target) if source != target else None
+        for source in sources
+    ]
+
+    def run(rows: Sequence[Any] | None, show: Callable[[str], None] | None) -> list[str]:
+        return generate(
+            loaded.stream,
+            loaded.tokenizer,
+            texts,
+            rows,
+            max_new_tokens=request.max_new_tokens,
+            do_sample=request.sample,
+            temperature=request.temperature,
+            top_p=request.top_p,
+            seed=request.seed,
+            on_text=show,
+        )
+
+    steered = run(edits, on_text)
+    unsteered = run(None, None) if request.compare else [None] * len(texts)
+    return [
+        Answer(prompt, source, target, new, old)
+        for prompt, source, new, old in zip(prompts, sources, steered, unsteered, strict=True)
+    ]
+
+
+def _source(prompt: str, request: Request, space: Space) -> str:
+    if request.source is not None:
+        return choose(request.source, space.languages)
+    from langsteer.detect import LinguaDetector
+
+    found = LinguaDetector(space.languages).detect(prompt).language
+    if found is None:
+        raise LanguageError(
+            f"The language of the prompt {prompt[:60]!r} could not be detected. Name the language "
+            f"that the model would answer in: --from TAG, one of {', '.join(space.languages)}."
+        )
+    return found
+
+
+def _templated(loaded: Loaded, prompt: str, chat: bool | None) -> str:
+    tokenizer = loaded.tokenizer
+    if chat is None:
+        chat = bool(getattr(tokenizer, "chat_template", None))
+    if not chat:
+        return prompt
+    message = [{"role": "user", "content": prompt}]
+    return str(tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True))

@@ -1,0 +1,109 @@
+"""How likely the source word and the target word become when the stream is edited at one layer.
+
+The figure of Wendler et al., "Do Llamas Work in English?" (ACL 2024), turned into an intervention:
+there the words are read out at each layer, here each layer is edited and the output is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from langsteer.evaluation.run import Case, edit_for
+from langsteer.loading import Loaded
+from langsteer.space import OperatingPoint, Space
+from langsteer.steering import Edit, steering
+
+ROWS = 128
+
+
+@dataclass(frozen=True)
+class WordProbabilities:
+    """Mean probabilities of the first token of the source and of the target word."""
+
+    layer: int
+    source_unsteered: float
+    target_unsteered: float
+    source_steered: float
+    target_steered: float
+
+
+def word_probabilities(
+    loaded: Loaded,
+    space: Space,
+    cases: Sequence[Case],
+    point: OperatingPoint,
+    layers: Sequence[int],
+) -> list[WordProbabilities]:
+    """Mean probabilities over lexical cases, for an edit at each of the layers in turn.
+
+    Cases whose two words begin with the same token are left out: they could not be told apart.
+    """
+    rows = [row for case in cases if (row := _row(loaded, case)) is not None]
+    if not rows:
+        return []
+    plain = _means(loaded, rows, [None] * len(rows))
+    found = []
+    for layer in layers:
+        here = replace(point, layers=(layer,))
+        edits = [edit_for(space, here, row.case.source, row.case.target) for row in rows]
+        steered = _means(loaded, rows, edits)
+        found.append(WordProbabilities(layer, *plain, *steered))
+    return found
+
+
+@dataclass(frozen=True)
+class _Row:
+    case: Case
+    ids: list[int]
+    source_token: int
+    target_token: int
+
+
+def _row(loaded: Loaded, case: Case) -> _Row | None:
+    references = case.prompt.references
+    if not case.prompt.lexical or case.source not in references or case.target not in references:
+        return None
+    ids = loaded.tokenizer(case.prompt.text)["input_ids"]
+    source, target = (
+        _first_token(loaded, case.prompt.text, references[language][0][0], len(ids))
+        for language in (case.source, case.target)
+    )
+    return None if source == target else _Row(case, ids, source, target)
+
+
+def _first_token(loaded: Loaded, prompt: str, word: str, length: int) -> int:
+    return int(loaded.tokenizer(prompt + word)["input_ids"][length])
+
+
+def _means(
+    loaded: Loaded, rows: Sequence[_Row], edits: Sequence[Edit | None]
+) -> tuple[float, float]:
+    total = torch.zeros(2, dtype=torch.float64)
+    order = sorted(range(len(rows)), key=lambda number: len(rows[number].ids))
+    for start in range(0, len(order), ROWS):
+        chosen = order[start : start + ROWS]
+        total += _sums(loaded, [rows[n] for n in chosen], [edits[n] for n in chosen])
+    source, target = (total / len(rows)).tolist()
+    return source, target
+
+
+@torch.inference_mode()
+def _sums(loaded: Loaded, rows: Sequence[_Row], edits: Sequence[Edit | None]) -> Tensor:
+    batch = loaded.tokenizer.pad(
+        {"input_ids": [row.ids for row in rows]}, padding_side="left", return_tensors="pt"
+    ).to(loaded.stream.device)
+    mask = batch["attention_mask"]
+    with steering(loaded.stream, edits):
+        logits = loaded.model(
+            input_ids=batch["input_ids"],
+            attention_mask=mask,
+            position_ids=(mask.cumsum(1) - 1).clamp(min=0),
+            use_cache=False,
+        ).logits[:, -1]
+    probability = logits.double().softmax(-1).cpu()
+    wanted = torch.tensor([[row.source_token, row.target_token] for row in rows])
+    return probability.gather(1, wanted).sum(0)

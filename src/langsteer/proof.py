@@ -1,0 +1,378 @@
+"""The whole measurement: tune on one split, test on another, and put it all into one report."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from langsteer import report
+from langsteer.detect import LinguaDetector
+from langsteer.estimators.uncertainty import delta_quality
+from langsteer.evaluation.prompts import PromptSet
+from langsteer.evaluation.rates import Rate
+from langsteer.evaluation.run import (
+    CONDITIONS,
+    PROMPTED,
+    RANDOM,
+    STEERED,
+    UNSTEERED,
+    Case,
+    Outcome,
+    Runner,
+    cases,
+    ordered_pairs,
+)
+from langsteer.evaluation.summary import PairScores, Scores, by_family, by_pair
+from langsteer.evaluation.words import WordProbabilities, word_probabilities
+from langsteer.loading import Loaded
+from langsteer.space import OperatingPoint, Space
+from langsteer.tuning import SCOPES, STRENGTHS, Tuned, sample_cases, tune
+
+EXAMPLES_PER_FAMILY = 4
+WORD_CASES_PER_PAIR = 1
+VERSIONS = ("langsteer", "torch", "transformers", "lingua-language-detector")
+LABELS = {STEERED: "steered", UNSTEERED: "unsteered", RANDOM: "random Δ", PROMPTED: "prompted"}
+
+
+class Stages:
+    """Progress bars on standard error, and the seconds that every stage took."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.seconds: dict[str, float] = {}
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            disable=quiet,
+        )
+
+    @contextmanager
+    def stage(self, name: str, total: int) -> Iterator[Any]:
+        """Time a stage; yields the function that is told of finished answers."""
+        began = time.perf_counter()
+        with self._bars:
+            task = self._bars.add_task(name, total=total)
+            yield lambda number: self._bars.advance(task, number)
+            self._bars.remove_task(task)
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+
+
+@dataclass
+class Proof:
+    """What was measured on one model with one space."""
+
+    loaded: Loaded
+    space: Space
+    point: OperatingPoint
+    outcomes: list[Outcome]
+    seconds: dict[str, float]
+    tuned: Tuned | None = None
+    words: list[WordProbabilities] = field(default_factory=list)
+
+    @property
+    def families(self) -> dict[str, dict[str, Scores]]:
+        """Family → condition → scores."""
+        return by_family(self.outcomes)
+
+    @property
+    def pairs(self) -> list[PairScores]:
+        """The steered rates of every ordered pair."""
+        return by_pair(one for one in self.outcomes if one.condition == STEERED)
+
+    def as_json(self) -> dict[str, Any]:
+        """All numbers as plain values."""
+        return {
+            "families": {
+                name: {
+                    **_scores_as_json(conditions[STEERED]),
+                    "controls": {
+                        condition: _scores_as_json(found)
+                        for condition, found in conditions.items()
+                        if condition != STEERED
+                    },
+                }
+                for name, conditions in self.families.items()
+            },
+            "pairs": [asdict(pair) for pair in self.pairs],
+            "operating_point": asdict(self.point),
+            "seconds": self.seconds | {"total": sum(self.seconds.values())},
+        }
+
+    def print(self, console: Console) -> None:
+        """One table: every family under every condition."""
+        console.print(results_table(self.families, self.point))
+
+    def write_report(self, folder: Path) -> Path:
+        """Write the HTML page with its figures; return the page."""
+        return report.write_report(as_report(self), folder)
+
+
+def tune_space(
+    loaded: Loaded,
+    space: Space,
+    prompts: PromptSet,
+    *,
+    layers: Sequence[int] | None = None,
+    languages: Sequence[str] | None = None,
+    per_pair: int = 2,
+    max_new_tokens: int = 48,
+    quiet: bool = False,
+    stages: Stages | None = None,
+    seed: int = 0,
+) -> Tuned:
+    """Choose the operating point of a space on prompts kept for tuning.
+
+    Raises:
+        LanguageError: The prompts and the languages have nothing in common.
+    """
+    stages = stages or Stages(quiet)
+    languages = languages or space.languages
+    layers = list(space.layers) if layers is None else list(layers)
+    every = cases(prompts, ordered_pairs(languages))
+    coarse = sample_cases(every, 1, seed)
+    fine = sample_cases(every, per_pair, seed + 1)
+    runner = Runner(
+        loaded, space, prompts, LinguaDetector(languages), max_new_tokens=max_new_tokens
+    )
+    total = len(coarse) * len(layers) * len(SCOPES) + len(fine) * 2 * (len(STRENGTHS) + 1)
+    with stages.stage("tune", total) as advance:
+        runner.progress = advance
+        return tune(runner, coarse, fine, layers=layers)
+
+
+def prove(
+    loaded: Loaded,
+    space: Space,
+    prompts: PromptSet,
+    point: OperatingPoint,
+    *,
+    languages: Sequence[str] | None = None,
+    per_pair: int | None = None,
+    conditions: Sequence[str] = CONDITIONS,
+    max_new_tokens: int = 48,
+    quiet: bool = False,
+    stages: Stages | None = None,
+    tuned: Tuned | None = None,
+    seed: int = 0,
+) -> Proof:
+    """Measure one operating point and its controls on prompts that were not used to choose it.
+
+    Raises:
+        LanguageError: The prompts and the languages have nothing in common.
+    """
+    stages = stages or Stages(quiet)
+    languages = languages or space.languages
+    todo = cases(prompts, ordered_pairs(languages))
+    if per_pair is not None:
+        todo = sample_cases(todo, per_pair, seed)
+    runner = Runner(
+        loaded, space, prompts, LinguaDetector(languages), max_new_tokens=max_new_tokens
+    )
+    outcomes: list[Outcome] = []
+    for condition in conditions:
+        with stages.stage(f"test: {LABELS[condition]}", runner.size(condition, todo)) as advance:
+            runner.progress = advance
+            outcomes += runner.run(condition, todo, point)
+    lexical = [case for case in todo if case.prompt.lexical]
+    with stages.stage("words by layer", 1):
+        words = word_probabilities(
+            loaded, space, sample_cases(lexical, WORD_CASES_PER_PAIR, seed), point, space.layers
+        )
+    return Proof(loaded, space, point, outcomes, dict(stages.seconds), tuned, words)
+
+
+def results_table(families: dict[str, dict[str, Scores]], point: OperatingPoint) -> Table:
+    """Every family under every condition, with 95 % intervals."""
+    where = ", ".join(str(layer) for layer in point.layers)
+    table = Table(
+        title=f"block {where}, strength {point.strength:g}, scope {point.scope}, {point.estimator}",
+        title_justify="left",
+        caption="in brackets: 95 % bootstrap interval over concepts",
+        caption_justify="left",
+    )
+    for column in ("family", "condition"):
+        table.add_column(column)
+    for column in ("right language", "right meaning", "both", "prompts", "pairs"):
+        table.add_column(column, justify="right")
+    for name, conditions in families.items():
+        for number, (condition, found) in enumerate(conditions.items()):
+            table.add_row(
+                name if number == 0 else "",
+                LABELS[condition],
+                percent(found.language_rate),
+                percent(found.meaning),
+                percent(found.score),
+                str(found.prompts),
+                str(found.pairs),
+                style="bold" if condition == STEERED else None,
+                end_section=number == len(conditions) - 1,
+            )
+    return table
+
+
+def percent(rate: Rate | None) -> str:
+    """A rate as a percentage with its interval; a dash for None."""
+    if rate is None:
+        return "–"
+    return f"{100 * rate.value:.1f} [{100 * rate.low:.1f}, {100 * rate.high:.1f}]"
+
+
+def _scores_as_json(found: Scores) -> dict[str, Any]:
+    return {
+        "language_rate": asdict(found.language_rate),
+        "meaning": None if found.meaning is None else asdict(found.meaning),
+        "score": None if found.score is None else asdict(found.score),
+        "prompts": found.prompts,
+        "pairs": found.pairs,
+    }
+
+
+def as_report(proof: Proof) -> report.Report:
+    """Everything the page shows, from what was measured."""
+    space, loaded, point = proof.space, proof.loaded, proof.point
+    families = proof.families
+    return report.Report(
+        title=f"Steering {loaded.model.config.model_type} into {len(space.languages)} languages",
+        model=report.ModelFacts(
+            loaded.name, loaded.model.config.model_type, loaded.stream.depth, loaded.stream.width
+        ),
+        corpus=report.CorpusFacts(
+            space.corpus.name, dict(space.corpus.texts), space.corpus.digest
+        ),
+        summary=_summary(proof, families),
+        operating_point=point,
+        seconds=proof.seconds,
+        versions={name: version(name) for name in VERSIONS},
+        warnings=space.warnings(point.layers),
+        created=date.today().isoformat(),
+        families=[
+            report.FamilyResult(name, "", [_condition(*one) for one in conditions.items()])
+            for name, conditions in families.items()
+        ],
+        examples=_examples(proof.outcomes),
+        layers=_layer_points(proof.tuned, point),
+        pairs=[report.PairResult(**asdict(pair)) for pair in proof.pairs],
+        language_map=_language_map(space, point.layers[0]),
+        shares=_shares(space),
+        word_probability=[report.WordProbability(**asdict(one)) for one in proof.words],
+        uncertainty=[
+            report.DeltaQuality(one.layer, one.norm, one.standard_error, one.cosine)
+            for one in delta_quality(space.statistics)
+        ],
+    )
+
+
+def _summary(proof: Proof, families: dict[str, dict[str, Scores]]) -> list[str]:
+    space, point = proof.space, proof.point
+    texts = sum(space.corpus.texts.values())
+    rates = ", ".join(
+        f"{100 * found[STEERED].language_rate.value:.1f} % of {name} answers"
+        for name, found in families.items()
+    )
+    return [
+        f"{texts:,} texts in {len(space.languages)} languages were read once, and the mean latent of "
+        f"each language was kept for each of {len(space.layers)} blocks.",
+        f"At the output of block {point.layers[0]} the difference of the means of two languages was "
+        f"added to the residual stream with strength {point.strength:g} (scope: {point.scope}).",
+        f"On prompts about concepts that were used neither for fitting nor for tuning, {rates} came "
+        "out in the target language.",
+    ]
+
+
+def _condition(name: str, found: Scores) -> report.ConditionResult:
+    return report.ConditionResult(
+        name, found.language_rate, found.meaning, found.score, found.prompts
+    )
+
+
+def _examples(outcomes: Sequence[Outcome], seed: int = 1) -> list[report.Example]:
+    """A seeded random choice from every family, good and bad as they come."""
+    plain = {
+        one.case.prompt.text: one.answer for one in outcomes if one.condition == UNSTEERED
+    }
+    families: dict[str, list[Outcome]] = {}
+    for one in outcomes:
+        if one.condition == STEERED:
+            families.setdefault(one.case.prompt.family, []).append(one)
+    generator = random.Random(seed)
+    return [
+        _example(one, plain.get(one.case.prompt.text, ""))
+        for found in families.values()
+        for one in generator.sample(found, min(EXAMPLES_PER_FAMILY, len(found)))
+    ]
+
+
+def _example(one: Outcome, unsteered: str) -> report.Example:
+    groups = one.case.prompt.references.get(one.case.target, ())
+    return report.Example(
+        family=one.case.prompt.family,
+        source=one.case.source,
+        target=one.case.target,
+        prompt=one.case.prompt.text,
+        expected=", ".join(group[0] for group in groups),
+        unsteered=unsteered,
+        steered=one.answer,
+        right_language=one.verdict.language_right,
+        right_meaning=one.verdict.meaning_right,
+    )
+
+
+def _layer_points(tuned: Tuned | None, point: OperatingPoint) -> list[report.LayerPoint]:
+    if tuned is None:
+        return []
+    found = {
+        trial.point.layers[0]: trial.scores
+        for trial in reversed(tuned.trials)
+        if trial.point.scope == point.scope and trial.point.strength == 1
+    }
+    return [
+        report.LayerPoint(layer, one.language_rate, one.meaning, one.score)
+        for layer, one in sorted(found.items())
+    ]
+
+
+def _language_map(space: Space, layer: int) -> report.LanguageMap:
+    """The first two principal components of the language means at one layer."""
+    means = np.stack([space.mean(language, layer).numpy() for language in space.languages])
+    centred = means - means.mean(0)
+    left, values, _ = np.linalg.svd(centred, full_matrices=False)
+    shares = values**2 / (values**2).sum()
+    places = left[:, :2] * values[:2]
+    return report.LanguageMap(
+        points=[
+            report.LanguagePoint(language, float(x), float(y))
+            for language, (x, y) in zip(space.languages, places, strict=True)
+        ],
+        layer=layer,
+        variance=(float(shares[0]), float(shares[1])),
+    )
+
+
+def _shares(space: Space) -> list[report.ShareOfVariance]:
+    found = space.statistics.alignment.shares()
+    return [
+        report.ShareOfVariance(layer, *row.tolist())
+        for layer, row in zip(space.layers, found, strict=True)
+    ]
