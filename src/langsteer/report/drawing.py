@@ -21,7 +21,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from langsteer.report.colours import LIGHT, MARKS, Colours, with_variables
 from langsteer.report.tables import Table
 
-WIDE = 7.2
+WIDE = 8.6
 NARROW = 3.45
 """Widths in inches of 96 pixels: a column on a desk, the inside of a phone of 360 pixels."""
 PNG_DPI = 200
@@ -49,9 +49,11 @@ class Canvas:
         """The colour of a role."""
         return self.colours[role]
 
-    def figure(self, height: float, width: float | None = None) -> Figure:
-        """An empty figure; sizes in inches."""
-        return Figure(figsize=(width or self.width, height), layout="constrained")
+    def figure(self, height: float) -> Figure:
+        """An empty figure of a height in inches."""
+        figure = Figure(figsize=(self.width, height))
+        figure.set_layout_engine("constrained", w_pad=0.06, h_pad=0.06, wspace=0.05, hspace=0.08)
+        return figure
 
     def axes(self, figure: Figure) -> Axes:
         """The only axes of a figure, in the style of the report."""

@@ -40,6 +40,11 @@ def real(value: float | None) -> str:
     return f"{value:#.4g}".rstrip(".") if value is not None and math.isfinite(value) else NONE
 
 
+def plain(value: float) -> str:
+    """A number that someone chose, as they would write it: `1`, `0.75`."""
+    return f"{value:g}"
+
+
 def count(value: int | None) -> str:
     """A whole number, thousands apart."""
     return NONE if value is None else f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")

@@ -1,5 +1,6 @@
 """The report as one HTML file that needs nothing else, and its figures as files beside it."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -33,8 +34,10 @@ from langsteer.report.tables import Table
 
 SHOWN_EXAMPLES = 4
 """Examples of a family that are open at once; the others are folded away."""
-NOT_SHOWABLE = dict.fromkeys((*range(9), *range(11, 32), 127, *range(55296, 57344)), "�")
-"""Control characters and halves of surrogate pairs: a model can write them, HTML cannot hold them."""
+CONTROLS = (*range(0x09), *range(0x0B, 0x20), 0x7F)
+HALVES = range(0xD800, 0xE000)
+NOT_SHOWABLE = dict.fromkeys((*CONTROLS, *HALVES), "\N{REPLACEMENT CHARACTER}")
+"""What a model can write but HTML cannot hold: control characters, halves of surrogate pairs."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,12 @@ def sections_of(report: Report) -> list[Section]:
             present(layers_chart(report.layers, report.operating_point)),
             always,
         ),
-        Section("surface", "Layer and strength", present(surface_chart(report.surface)), ""),
+        Section(
+            "surface",
+            "Layer and strength",
+            present(surface_chart(report.surface, report.operating_point)),
+            "",
+        ),
         Section("pairs", "Every pair of languages", pairs_charts(report.pairs), always),
         Section(
             "confusion", "Which language came out", present(confusion_chart(report.confusion)), ""
@@ -153,6 +161,8 @@ def environment() -> Environment:
         "seconds": numbers.seconds,
         "language": language_name,
         "showable": showable,
+        "joined": joined,
+        "plain": numbers.plain,
         "join_layers": join_layers,
     }
     made.globals |= {
@@ -197,8 +207,13 @@ def language_name(tag: str) -> str:
 
 
 def showable(text: str) -> str:
-    """Text of a model with every character that HTML cannot hold replaced."""
-    return text.translate(NOT_SHOWABLE)
+    """Text of a model without space around it, and with what HTML cannot hold replaced."""
+    return text.strip().translate(NOT_SHOWABLE)
+
+
+def joined(text: str) -> str:
+    """Prose in which no line breaks between a number and its per cent sign."""
+    return re.sub(r"(?<=\d) %", f"{numbers.SPACE}%", text)
 
 
 def join_layers(layers: Sequence[int]) -> str:

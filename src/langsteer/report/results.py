@@ -8,7 +8,7 @@ from langsteer.report.tables import Column, Table, rate_columns, rate_values
 CONDITION_NAMES: Mapping[str, str] = {
     "steered": "steered",
     "prompted": "asked in the prompt",
-    "random": "random vector of the same norm",
+    "random": "random vector",
     "unsteered": "unsteered",
 }
 """Condition → what it is called on the page."""

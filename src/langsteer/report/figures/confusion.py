@@ -38,12 +38,12 @@ def confusion_chart(confusion: Sequence[Confusion]) -> Chart | None:
         name="confusion",
         title="Which language came out",
         reading="Each row is a language steered to and adds up to 100 %; the diagonal is right, "
-        "other cells show what came out instead. Small shares are shaded strongly.",
+        "other cells show what came out instead. The colours set small shares apart.",
         alt=f"Matrix of {len(targets)} languages steered to by language that came out; "
         f"{numbers.percent(wrong / totals.total())} of the answers are off the diagonal.",
         table=tabulated(confusion),
         draw=matrix.draw,
-        scrolls=True,
+        scrolls=matrix.scrolls,
     )
 
 

@@ -86,7 +86,7 @@ def height(point: LayerPoint) -> float:
 
 def drawn(canvas: Canvas, points: Sequence[LayerPoint], chosen: OperatingPoint | None) -> Figure:
     """The chart."""
-    figure = canvas.figure(3.5)
+    figure = canvas.figure(3.7)
     axes = canvas.axes(figure)
     for series in SERIES:
         known = [(point.layer, rate) for point in points if (rate := series.pick(point))]

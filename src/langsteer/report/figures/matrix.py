@@ -1,6 +1,6 @@
 """A matrix of shares as coloured cells with the percentage written inside."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
@@ -17,6 +17,8 @@ LOW_STEPS = (0.005, 0.02, 0.05, 0.2, 0.5, 0.9)
 """Bounds of the colour classes where the small shares are what matters."""
 MOST_WITH_TEXT = 20
 """From more columns than this the cells are small and have no text in them."""
+MOST_NARROW = 12
+"""With more columns than this a matrix does not fit on a phone."""
 SMALLEST = 10
 """Columns that there is always room for, so that titles and scale fit."""
 GAP = 0.06
@@ -34,6 +36,7 @@ class Matrix:
     row_title: str
     column_title: str
     steps: Sequence[float] = HIGH_STEPS
+    framed: Collection[tuple[str, str]] = ()
 
     @property
     def small(self) -> bool:
@@ -45,18 +48,24 @@ class Matrix:
         """Whether the labels of columns are too long to lie flat."""
         return self.small or longest(self.columns) > 4
 
+    @property
+    def scrolls(self) -> bool:
+        """Whether it is too wide for a phone."""
+        return len(self.columns) > MOST_NARROW
+
     def draw(self, canvas: Canvas) -> Figure:
         """The matrix with its scale of colours below; sizes in inches."""
-        cell = 0.28 if self.small else 0.42
-        left = 0.45 + LETTER * longest(self.rows)
-        top = 0.45 + (LETTER * longest(self.columns) if self.upright else 0.17)
-        bottom = 0.75
+        cell = 0.28 if self.small else 0.245 if canvas.narrow else 0.44
+        left = 0.26 + LETTER * longest(self.rows)
+        top = 0.35 + (LETTER * longest(self.columns) if self.upright else 0.17)
+        bottom = 0.62
         across, down = cell * max(len(self.columns), SMALLEST), cell * len(self.rows)
-        width, height = left + across + 0.1, top + down + bottom
+        width, height = left + across + 0.08, top + down + bottom
         figure = Figure(figsize=(width, height))
         body = (left / width, bottom / height, cell * len(self.columns) / width, down / height)
         self.cells(canvas, figure.add_axes(body))
-        strip = (left / width, 0.28 / height, 0.42 * HEAT_CLASSES / width, 0.16 / height)
+        step = 0.33 if canvas.narrow else 0.44
+        strip = (left / width, 0.25 / height, step * HEAT_CLASSES / width, 0.16 / height)
         self.scale(canvas, figure.add_axes(strip))
         return figure
 
@@ -71,7 +80,11 @@ class Matrix:
             if not self.small:
                 ink = canvas.colour(f"heat_{level}_ink")
                 text = numbers.bare_percent(value, digits=0)
-                axes.text(x, y, text, ha="center", va="center_baseline", fontsize=8.5, color=ink)
+                size = 7 if canvas.narrow else 8.5
+                axes.text(x, y, text, ha="center", va="center_baseline", fontsize=size, color=ink)
+        for row, column in self.framed:
+            if row in down and column in across:
+                axes.add_patch(frame(across[column], down[row], canvas.colour("second")))
         axes.set_xlim(-0.5, len(self.columns) - 0.5)
         axes.set_ylim(len(self.rows) - 0.5, -0.5)
         self.label(canvas, axes)
@@ -82,7 +95,7 @@ class Matrix:
         axes.set_yticks(range(len(self.rows)), list(self.rows))
         axes.xaxis.set_ticks_position("top")
         axes.xaxis.set_label_position("top")
-        size = 8 if self.small else 9.5
+        size = 8 if self.small or canvas.narrow else 9.5
         axes.tick_params(length=0, colors=canvas.colour("ink"), labelsize=size, pad=3)
         axes.tick_params(axis="x", rotation=90 if self.upright else 0)
         axes.spines[:].set_visible(False)
@@ -111,6 +124,13 @@ def square(x: float, y: float, colour: str) -> Rectangle:
     side = 1 - GAP
     corner = (x - side / 2, y - side / 2)
     return Rectangle(corner, side, side, facecolor=colour, linewidth=0)
+
+
+def frame(x: float, y: float, colour: str) -> Rectangle:
+    """A frame about a cell."""
+    return Rectangle(
+        (x - 0.5, y - 0.5), 1, 1, fill=False, edgecolor=colour, linewidth=2.2, zorder=3
+    )
 
 
 def longest(labels: Sequence[str]) -> int:

@@ -73,7 +73,7 @@ def drawn(
     """The panels."""
     across = 1 if canvas.narrow else min(ACROSS, len(settings))
     down = -(-len(settings) // across)
-    figure = canvas.figure(down * (0.75 + 0.25 * len(methods)))
+    figure = canvas.figure(down * (0.9 + 0.26 * len(methods)))
     grid = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
     for axes in grid.flat[len(settings) :]:
         axes.set_visible(False)
@@ -81,6 +81,9 @@ def drawn(
         here = [one for one in results if one.setting == setting]
         panel(canvas, axes, here, methods)
         canvas.title(axes, setting)
+    ours = {one.method for one in results if one.ours}
+    for label in (label for axes in grid[:, 0] for label in axes.get_yticklabels()):
+        label.set_color(canvas.colour("accent" if label.get_text() in ours else "quiet"))
     return figure
 
 

@@ -37,12 +37,12 @@ def pair_chart(
         name=name,
         title=title,
         reading="Rows are the language of the prompt, columns the language steered to; each cell "
-        "is the percentage of answers that are right, darker (on a dark page brighter) is better.",
+        "is the percentage of answers that are right, and the stronger its colour, the better.",
         alt=f"Matrix of {len(values)} ordered pairs of {len(languages)} languages. "
         f"The lowest is {worst[0]} to {worst[1]} with {numbers.percent(values[worst])}.",
         table=tabulated(pairs),
         draw=matrix.draw,
-        scrolls=True,
+        scrolls=matrix.scrolls,
     )
 
 

@@ -9,7 +9,7 @@ from langsteer.report.data import ShareOfVariance
 from langsteer.report.drawing import Canvas, Chart, layer_axis, percent_axis
 from langsteer.report.tables import Column, Table
 
-PARTS = (("language", "accent"), ("concept", "second"), ("rest", "pale"))
+PARTS = (("language", "accent"), ("concept", "heat_3"), ("rest", "line"))
 """Part and role of its colour, from the bottom up."""
 
 

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 
 from langsteer.report import numbers
-from langsteer.report.data import LayerStrengthPoint
+from langsteer.report.data import LayerStrengthPoint, OperatingPoint
 from langsteer.report.drawing import Chart
 from langsteer.report.figures.matrix import Matrix
 from langsteer.report.tables import Column, Table
 
 
-def surface_chart(points: Sequence[LayerStrengthPoint]) -> Chart | None:
+def surface_chart(
+    points: Sequence[LayerStrengthPoint], chosen: OperatingPoint | None
+) -> Chart | None:
     """The score as a matrix, strengths upwards and layers to the right; None without points."""
     if not points:
         return None
@@ -20,17 +22,19 @@ def surface_chart(points: Sequence[LayerStrengthPoint]) -> Chart | None:
         values={(f"{point.strength:g}", str(point.layer)): point.score for point in points},
         row_title="strength",
         column_title="layer of the edit",
+        framed={(f"{chosen.strength:g}", str(layer)) for layer in chosen.layers} if chosen else (),
     )
     return Chart(
         name="surface",
         title="Score by layer and strength",
         reading="Each cell is the score in per cent (harmonic mean of language and meaning) of "
-        "one layer and one strength on the tuning split; an empty cell was not tried.",
+        "one layer and one strength on the tuning split; an empty cell was not tried, "
+        "and the framed one was chosen.",
         alt=f"Matrix of {len(points)} settings. The best is layer {best.layer} at strength "
         f"{best.strength:g} with {numbers.percent(best.score)}.",
         table=tabulated(points),
         draw=matrix.draw,
-        scrolls=True,
+        scrolls=matrix.scrolls,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from langsteer.report.data import DeltaQuality
 from langsteer.report.drawing import Canvas, Chart, layer_axis
@@ -23,10 +23,9 @@ def uncertainty_chart(qualities: Sequence[DeltaQuality]) -> Chart | None:
     return Chart(
         name="uncertainty",
         title="Quality of Δ",
-        reading="Left or above: the length of Δ and its standard error, in units of the latent, on "
-        "a logarithmic axis; the further apart, the better. Right or below: the predicted cosine "
-        f"between the estimate and the true Δ; the line at {GOOD_COSINE} is where it counts as "
-        "well known. All are medians over the ordered pairs.",
+        reading="How long Δ is and how large its standard error (in units of the latent, on a "
+        "logarithmic axis), and the cosine predicted between the estimate and the true Δ, which "
+        f"counts as well known above {GOOD_COSINE}; medians over the ordered pairs.",
         alt=f"Two line charts over layers {ordered[0].layer} to {ordered[-1].layer}. The lowest "
         f"predicted cosine is {worst.cosine:.4f} at layer {worst.layer}.",
         table=tabulated(ordered),
@@ -49,13 +48,14 @@ def tabulated(qualities: Sequence[DeltaQuality]) -> Table:
 
 def drawn(canvas: Canvas, qualities: Sequence[DeltaQuality]) -> Figure:
     """Two panels, side by side where there is room."""
-    figure = canvas.figure(5.6 if canvas.narrow else 3.3)
+    figure = canvas.figure(6.0 if canvas.narrow else 3.6)
     lengths, cosines = figure.subplots(*((2, 1) if canvas.narrow else (1, 2)))
     draw_lengths(canvas, lengths, qualities)
     draw_cosines(canvas, cosines, qualities)
     for axes in (lengths, cosines):
         layer_axis(axes, [quality.layer for quality in qualities])
         canvas.label(axes, x="layer")
+    canvas.legend(figure, lengths, columns=2)
     return figure
 
 
@@ -75,12 +75,6 @@ def draw_lengths(canvas: Canvas, axes: Axes, qualities: Sequence[DeltaQuality]) 
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(which="minor", length=0)
-    axes.legend(
-        frameon=False,
-        fontsize=canvas.font_size,
-        labelcolor=canvas.colour("ink"),
-        loc="center right",
-    )
 
 
 def draw_cosines(canvas: Canvas, axes: Axes, qualities: Sequence[DeltaQuality]) -> None:
@@ -98,3 +92,4 @@ def draw_cosines(canvas: Canvas, axes: Axes, qualities: Sequence[DeltaQuality]) 
     axes.axhline(GOOD_COSINE, color=canvas.colour("second"), linewidth=1.2, linestyle="--")
     lowest = min(GOOD_COSINE, *(quality.cosine for quality in qualities))
     axes.set_ylim(lowest - 0.35 * (1 - lowest), 1 + 0.08 * (1 - lowest))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5))

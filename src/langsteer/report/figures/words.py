@@ -22,10 +22,10 @@ class Line:
 
 
 LINES = (
-    Line("target word, steered", "accent", "o", lambda point: point.target_steered),
-    Line("target word, unsteered", "accent", "", lambda point: point.target_unsteered),
-    Line("source word, steered", "second", "s", lambda point: point.source_steered),
-    Line("source word, unsteered", "second", "", lambda point: point.source_unsteered),
+    Line("target, steered", "accent", "o", lambda point: point.target_steered),
+    Line("target, unsteered", "accent", "", lambda point: point.target_unsteered),
+    Line("source, steered", "second", "s", lambda point: point.source_steered),
+    Line("source, unsteered", "second", "", lambda point: point.source_unsteered),
 )
 
 
