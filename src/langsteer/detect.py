@@ -1,0 +1,168 @@
+"""Which language a text is in, offline, among the languages in play.
+
+The script decides where it can; among languages of one script (Latin, Cyrillic, ...) the n-gram
+models of lingua do. A text that speaks for no language clearly enough has none.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Protocol
+
+from lingua import Language, LanguageDetectorBuilder
+
+from langsteer.errors import LanguageError
+from langsteer.languages import display_name, likely_script, normalise, parts
+from langsteer.scripts import CJK, CJK_SCRIPTS, east_asian, family_of, letters_of, main_family
+
+THRESHOLD = 0.5
+"""Probability from which a language counts as detected: more likely than all others together.
+
+ANSWERED
+"""
+ALIASES = {"no": "nb"}
+"""Language subtags that lingua knows under another one."""
+
+Judge = Callable[[str], tuple[str | None, float]]
+"""Says which of its languages a text is in, if any, and the confidence in the best of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """The language of a text."""
+
+    language: str | None
+    """BCP-47 tag, or ``None``: no letters, too short, ambiguous, or in a script of no candidate."""
+    confidence: float
+    """0 to 1: of the language or, where there is none, of the best candidate."""
+
+
+class Detector(Protocol):
+    """Says which language texts are in."""
+
+    def detect(self, text: str) -> Detection:
+        """The language of one text."""
+        ...
+
+    def detect_many(self, texts: Sequence[str]) -> list[Detection]:
+        """The language of each text, in order."""
+        ...
+
+
+UNKNOWN = Detection(None, 0.0)
+
+
+class LinguaDetector:
+    """Detection among given languages; may be used from several threads.
+
+    The models are loaded with the first text that needs them, for the languages in play alone.
+
+    Args:
+        languages: The languages in play, as BCP-47 tags. They come back normalised.
+        besides: Languages that a text may also be in but that are not in play: it is detected as
+            ``None`` then. What is neither named here nor in play passes for a relative that is.
+
+    Raises:
+        LanguageError: one cannot be told from the others (:func:`undetectable`) or is not a tag.
+    """
+
+    def __init__(self, languages: Sequence[str], *, besides: Sequence[str] = ()) -> None:
+        self.languages = tuple(dict.fromkeys(map(normalise, languages)))
+        everything = tuple(dict.fromkeys((*self.languages, *map(normalise, besides))))
+        if lacking := undetectable(everything):
+            names = ", ".join(f"{one!r} ({display_name(one)})" for one in lacking)
+            raise LanguageError(
+                f"the detector cannot tell {names} from the other languages in play: "
+                f"{', '.join(everything)}. Leave out what it cannot tell, or use another detector."
+            )
+        self.judges = {
+            family: judge_of(family, members) for family, members in by_family(everything).items()
+        }
+
+    def detect(self, text: str) -> Detection:
+        """The language of one text."""
+        family = main_family(letters_of(text))
+        if family not in self.judges:
+            return UNKNOWN
+        language, confidence = self.judges[family](text)
+        return Detection(language if language in self.languages else None, confidence)
+
+    def detect_many(self, texts: Sequence[str]) -> list[Detection]:
+        """The language of each text, in order."""
+        return [self.detect(text) for text in texts]
+
+
+def undetectable(languages: Sequence[str]) -> tuple[str, ...]:
+    """Those of the languages that :class:`LinguaDetector` cannot tell from the others.
+
+    These are: of several in one script, those that lingua lacks (``mt`` beside ``it``) or takes for
+    one that came before (``pt-BR`` after ``pt``), and any whose script the CLDR does not know.
+    """
+    tags = tuple(dict.fromkeys(map(normalise, languages)))
+    lacking = {one for one in tags if family_of(one) is None}
+    for family, members in by_family(tags).items():
+        if family != CJK and len(members) == 1:
+            continue
+        seen: set[Language | str] = set()
+        for one in members:
+            known = cjk_script(one) if family == CJK else lingua_language(one)
+            if known is None or known in seen:
+                lacking.add(one)
+            else:
+                seen.add(known)
+    return tuple(one for one in tags if one in lacking)
+
+
+def by_family(tags: Sequence[str]) -> dict[str, list[str]]:
+    """Family of scripts → the languages that are written in it."""
+    families = defaultdict(list)
+    for one in tags:
+        if family := family_of(one):
+            families[family].append(one)
+    return dict(families)
+
+
+def judge_of(family: str, members: Sequence[str]) -> Judge:
+    """What tells the languages of one family of scripts apart."""
+    if family == CJK:
+        return partial(east_asian, candidates={str(cjk_script(one)): one for one in members})
+    if len(members) == 1:
+        return lambda text: (members[0], 1.0)
+    return n_grams(members)
+
+
+def n_grams(members: Sequence[str]) -> Judge:
+    """Tells languages of one script apart by the n-gram models of lingua."""
+    tags = {lingua_language(one): one for one in members}
+    # Nothing is loaded here: lingua loads a model when a text first needs it.
+    detector = LanguageDetectorBuilder.from_languages(*filter(None, tags)).build()
+
+    def judge(text: str) -> tuple[str | None, float]:
+        best = detector.compute_language_confidence_values(text)[0]
+        return tags[best.language] if best.value >= THRESHOLD else None, best.value
+
+    return judge
+
+
+def cjk_script(tag: str) -> str | None:
+    """The script of an East Asian language; ``None`` for one that is not told by its script."""
+    script = likely_script(parts(tag))
+    return script if script in CJK_SCRIPTS else None
+
+
+def lingua_language(tag: str) -> Language | None:
+    """What lingua calls a language; ``None`` where lingua lacks it in this script."""
+    wanted = parts(tag)
+    known = ALIASES.get(wanted.language, wanted.language)
+    if likely_script(parts(known)) != likely_script(wanted):
+        return None
+    return lingua_languages().get(known)
+
+
+@cache
+def lingua_languages() -> dict[str, Language]:
+    """BCP-47 tag → lingua's language."""
+    return {normalise(one.iso_code_639_1.name.lower()): one for one in Language.all()}
