@@ -4,6 +4,6 @@ Adding one is a new file here and a line in `registry.ESTIMATORS`.
 """
 
 from langsteer.estimators.base import Estimator, Problem
-from langsteer.estimators.registry import ESTIMATORS, estimate, find
+from langsteer.estimators.registry import ESTIMATORS, estimate, find, keep_for
 
-__all__ = ["ESTIMATORS", "Estimator", "Problem", "estimate", "find"]
+__all__ = ["ESTIMATORS", "Estimator", "Problem", "estimate", "find", "keep_for"]

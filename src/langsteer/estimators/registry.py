@@ -3,16 +3,47 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 
 from langsteer.errors import SteeringError
 from langsteer.estimators.base import Estimator, Problem
 from langsteer.estimators.difference import DIFFERENCE
+from langsteer.estimators.directions import LDA, PCA, PROBE
+from langsteer.estimators.effects import EFFECTS
+from langsteer.estimators.erasure import ERASURE, EXCHANGE
 from langsteer.estimators.mean import MEAN
 from langsteer.estimators.random_ import RANDOM
+from langsteer.estimators.regression import PROCRUSTES, REGRESSION, REGRESSION_LOW_RANK
+from langsteer.estimators.robust import ROBUST
+from langsteer.estimators.shrunken import SHRUNKEN
+from langsteer.estimators.transport import TRANSPORT, TRANSPORT_DIAGONAL, TRANSPORT_LOW_RANK
 from langsteer.maps import Map
-from langsteer.statistics import Statistics
+from langsteer.statistics import Keep, Statistics
+from langsteer.statistics.scatter import SecondMoments
 
-ESTIMATORS: dict[str, Estimator] = {one.name: one for one in (MEAN, DIFFERENCE, RANDOM)}
+ESTIMATORS: dict[str, Estimator] = {
+    one.name: one
+    for one in (
+        MEAN,
+        DIFFERENCE,
+        EFFECTS,
+        ERASURE,
+        EXCHANGE,
+        TRANSPORT,
+        TRANSPORT_LOW_RANK,
+        TRANSPORT_DIAGONAL,
+        REGRESSION,
+        REGRESSION_LOW_RANK,
+        PROCRUSTES,
+        SHRUNKEN,
+        ROBUST,
+        PCA,
+        LDA,
+        PROBE,
+        RANDOM,
+    )
+}
+SAMPLE = 256
 
 
 def find(name: str) -> tuple[Estimator, int | None]:
@@ -48,3 +79,14 @@ def estimate(name: str, statistics: Statistics, source: str | None, target: str,
     """
     estimator, rank = find(name)
     return estimator.make(Problem(statistics, source, target, layer, rank))
+
+
+def keep_for(
+    names: Iterable[str], *, layers: tuple[int, ...] | None = None, sample: int = SAMPLE
+) -> Keep:
+    """What statistics must keep for these estimators to work at `layers` (None: all)."""
+    wanted = [find(name)[0] for name in names]
+    modes: tuple[SecondMoments, ...] = ("none", "pooled", "language")
+    mode = modes[max((modes.index(one.second_moments) for one in wanted), default=0)]
+    size = sample if any(one.sample for one in wanted) else 0
+    return Keep(second_moments=mode, sample=size, layers=layers)

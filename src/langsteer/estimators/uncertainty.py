@@ -79,18 +79,25 @@ def delta_error(statistics: Statistics, source: str, target: str) -> Tensor:
 
 def pairs(statistics: Statistics) -> Pairs:
     """Norm and error of Δ̂ for all pairs at all layers."""
-    moments = [statistics.moments[language] for language in statistics.languages]
-    means = torch.stack([part.mean for part in moments], 1)
-    errors = torch.stack([part.standard_error() for part in moments], 1)
-    scaled = errors * statistics.alignment.concept_correlation()[:, None]
-    own = errors.square().sum(-1)
-    shared = _shared(statistics) * (scaled @ errors.transpose(1, 2))
-    variance = own[:, :, None] + own[:, None, :] - 2 * shared
+    means = torch.stack([part.mean for part in statistics.moments.values()], 1)
+    error = error_matrix(statistics)
+    own = error.diagonal(dim1=1, dim2=2)
+    variance = own[:, :, None] + own[:, None, :] - 2 * error
     variance = torch.where(variance.isnan(), torch.full_like(variance, math.inf), variance)
-    diagonal = torch.eye(len(moments), dtype=torch.bool)
+    diagonal = torch.eye(len(statistics.languages), dtype=torch.bool)
     variance = variance.clamp_min(0).masked_fill(diagonal, 0)
     norm = torch.cdist(means, means, compute_mode="donot_use_mm_for_euclid_dist")
     return Pairs(norm, variance.sqrt())
+
+
+def error_matrix(statistics: Statistics) -> Tensor:
+    """`[layers, K, K]`: sampling covariance of the language means, summed over coordinates."""
+    parts = statistics.moments.values()
+    errors = torch.stack([part.standard_error() for part in parts], 1)
+    scaled = errors * statistics.alignment.concept_correlation()[:, None]
+    shared = _shared(statistics) * (scaled @ errors.transpose(1, 2)).nan_to_num(0)
+    diagonal = torch.eye(len(parts), dtype=torch.bool)
+    return torch.where(diagonal, torch.diag_embed(errors.square().sum(-1)), shared)
 
 
 def predicted_cosine(statistics: Statistics, source: str, target: str) -> Tensor:

@@ -161,17 +161,34 @@ class Alignment:
                 f"The languages fall into groups without a concept in common: {listed}. Add texts "
                 "with shared concepts across the groups, or use the estimator 'difference'."
             )
-        return self._solve()
+        return self.solution()
+
+    def solution(self) -> Tensor:
+        """`b [layers, K, d]`: least-squares effects, summing to zero over each group of languages.
+
+        Only differences within a group mean anything: see `components`.
+        """
+        return self._inverse() @ self.moment
+
+    def require_connected(self, source: str, target: str) -> None:
+        """Raise `CorpusError` when no concepts connect the two languages."""
+        for group in self.components():
+            if source in group and target in group:
+                return
+        raise CorpusError(
+            f"No concept connects {source} with {target}, directly or by way of other languages. "
+            "Add aligned texts of the two, or use the estimator 'difference'."
+        )
 
     def contrast(self, source: str, target: str) -> Tensor:
         """`b_target - b_source [layers, d]`; `CorpusError` when nothing connects the two."""
-        self._connected(source, target)
-        effects = self._solve()
+        self.require_connected(source, target)
+        effects = self.solution()
         return effects[:, self._at(target)] - effects[:, self._at(source)]
 
     def contrast_error(self, source: str, target: str) -> Tensor:
         """`[layers, d]`: standard error of `contrast` when the rest is independent and alike."""
-        self._connected(source, target)
+        self.require_connected(source, target)
         pick = torch.zeros(len(self.languages), dtype=torch.float64)
         pick[self._at(target)], pick[self._at(source)] = 1, -1
         return (self.rest_variance() * (pick @ self._inverse() @ pick)).sqrt()
@@ -226,7 +243,7 @@ class Alignment:
         grand = (self.mean * self.counts[None, :, None]).sum(1) / texts
         apart = (self.mean - grand[:, None]).square() * self.counts[None, :, None]
         total = self.spread + apart.sum(1)
-        language = (self._solve() * self.moment).sum(1)
+        language = (self.solution() * self.moment).sum(1)
         rest = (self.within - language).clamp_min(0)
         return (total - self.within).clamp_min(0), language, rest
 
@@ -243,20 +260,8 @@ class Alignment:
         inverse: Tensor = torch.linalg.pinv(self.laplacian, rtol=1e-10, hermitian=True)
         return inverse
 
-    def _solve(self) -> Tensor:
-        return self._inverse() @ self.moment
-
     def _at(self, language: str) -> int:
         return self.languages.index(language)
-
-    def _connected(self, source: str, target: str) -> None:
-        for group in self.components():
-            if source in group and target in group:
-                return
-        raise CorpusError(
-            f"No concept connects {source} with {target}, directly or by way of other languages. "
-            "Add aligned texts of the two, or use the estimator 'difference'."
-        )
 
 
 def _zeros(*shape: int) -> Tensor:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from langsteer.errors import SpaceError
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -62,6 +64,20 @@ class Sample:
             mine = parts.get(language)
             parts[language] = part if mine is None else self._fewest(mine, part)
         return Sample(self.size, self.at, parts)
+
+    def require(self, layer: int, layers: Sequence[int]) -> None:
+        """Raise `SpaceError` when no latents were kept at block `layer` of `layers`."""
+        if not self.size:
+            raise SpaceError(
+                "A sample of text latents is needed, but none was kept. Fit again with "
+                "sample=256 or more."
+            )
+        kept = [layers[i] for i in self.at]
+        if layer in layers and layer not in kept:
+            raise SpaceError(
+                f"Text latents were kept at the layers {kept} only, not at {layer}. Choose one of "
+                "those, or fit again with that layer."
+            )
 
     def latents(self, language: str, layer: int) -> tuple[Tensor, Tensor]:
         """Text latents `[n, d]` and weights `[n]` at position `layer`, in float64."""

@@ -1,0 +1,181 @@
+"""Translations map linearly: regression of target on source latents of the same concepts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from langsteer.errors import CorpusError
+from langsteer.estimators.base import Estimator, Problem
+from langsteer.maps import Affine, LowRank, Map, Shift
+
+PENALTIES = (*(10.0**power for power in range(-4, 5)), math.inf)
+"""Penalties that are tried, relative to the mean squared singular value of the source latents."""
+RANK = 16
+FOLDS = 4
+FEWEST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Ridge:
+    """A ridge solution `D = basis @ coefficients`, applied as `(z - mean) @ D`.
+
+    `basis [d, r]` and `values [r]` are the right singular vectors and the singular values of the
+    centred source, `coefficients` is `[r, d]`.
+    """
+
+    basis: Tensor
+    values: Tensor
+    coefficients: Tensor
+    penalty: float
+
+
+def ridge(x: Tensor, change: Tensor, penalty: float | None = None) -> Ridge:
+    """Minimise `|change - x D|² + penalty |D|²` over D `[d, d]`, means taken out of both `[n, d]`.
+
+    Without a penalty the one with the least leave-one-out error of `PENALTIES` is taken.
+    """
+    xc, yc = x - x.mean(0), change - change.mean(0)
+    u, s, vh = torch.linalg.svd(xc, full_matrices=False)
+    kept = s > 1e-9 * s.max()
+    u, s, basis = u[:, kept], s[kept], vh[kept].T
+    if penalty is None:
+        unit = float(s.square().mean())
+        errors = {unit * one: leave_one_out(u, s, yc, unit * one) for one in PENALTIES}
+        penalty = min(errors, key=errors.__getitem__)
+    gains = torch.zeros_like(s) if math.isinf(penalty) else s / (s.square() + penalty)
+    return Ridge(basis, s, gains[:, None] * (u.T @ yc), penalty)
+
+
+def leave_one_out(u: Tensor, s: Tensor, y: Tensor, penalty: float) -> float:
+    """Σ of squared errors at each text, predicted from all others, in closed form.
+
+    `u [n, r]`, `s [r]` are of the centred source's SVD, `y [n, d]` centred. The error at text i is
+    its residual over `1 - h_ii` (Allen, 1974), the intercept included in the hat matrix h.
+    """
+    gains = torch.zeros_like(s) if math.isinf(penalty) else s.square() / (s.square() + penalty)
+    residual = y - (u * gains) @ (u.T @ y)
+    leverage = 1 / len(y) + (u.square() * gains).sum(1)
+    # A text that decides its own prediction says nothing about others: its error is unbounded.
+    return float((residual.square().sum(1) / (1 - leverage).clamp_min(1e-12).square()).sum())
+
+
+def regression(problem: Problem) -> Map:
+    """Ridge of `z_t - z_s` on `z_s`, the penalty by leave-one-out: shrinks `W` towards `I`.
+
+    At an infinite penalty W = I and the map is the difference (Hoerl and Kennard, 1970).
+    """
+    x, y = pairs(problem)
+    fitted = ridge(x, y - x)
+    if math.isinf(fitted.penalty):
+        return Shift(problem.delta().float())
+    return _map(problem, fitted.coefficients.T, fitted.basis)
+
+
+def regression_low_rank(problem: Problem) -> Map:
+    """The same with `W - I` of a rank: reduced-rank ridge regression (Mukherjee and Zhu, 2011)."""
+    x, y = pairs(problem)
+    fitted = ridge(x, y - x)
+    if math.isinf(fitted.penalty):
+        return Shift(problem.delta().float())
+    weights = (fitted.values.square() + fitted.penalty).sqrt()
+    _, _, vh = torch.linalg.svd(weights[:, None] * fitted.coefficients, full_matrices=False)
+    left = vh[: problem.rank or RANK].T
+    return _map(problem, left, fitted.basis @ (fitted.coefficients @ left))
+
+
+def procrustes(problem: Problem) -> Map:
+    """The rotation that fits best, pulled towards no rotation as far as cross-validation says.
+
+    Schönemann (1966); the penalty `λ|W - I|²` adds λI to the matrix whose polar factor is taken.
+    """
+    x, y = pairs(problem)
+    xc, yc = x - x.mean(0), y - y.mean(0)
+    basis = torch.linalg.qr(torch.cat([xc, yc]).T).Q
+    a, b = xc @ basis, yc @ basis
+    penalty = _best_rotation_penalty(a, b)
+    if math.isinf(penalty):
+        return Shift(problem.delta().float())
+    turned = rotation(a, b, penalty) - torch.eye(basis.shape[1], dtype=torch.float64)
+    return _map(problem, basis @ turned, basis)
+
+
+def rotation(x: Tensor, y: Tensor, penalty: float = 0.0) -> Tensor:
+    """Orthogonal `W [m, m]` with the least `|y - x Wᵀ|² + penalty |W - I|²`; rows are texts."""
+    cross = y.T @ x + penalty * torch.eye(x.shape[1], dtype=x.dtype)
+    u, _, vh = torch.linalg.svd(cross)
+    turned: Tensor = u @ vh
+    return turned
+
+
+def pairs(problem: Problem) -> tuple[Tensor, Tensor]:
+    """Latents `[n, d]` of source and target of the same concepts.
+
+    Raises `CorpusError` when there are too few.
+    """
+    statistics = problem.statistics
+    sample = statistics.sample
+    sample.require(problem.layer, statistics.layers)
+    position = statistics.at(problem.layer)
+    x, y = sample.pairs(problem.origin, problem.target, position)
+    if len(x) < FEWEST:
+        raise CorpusError(
+            f"Regression needs at least {FEWEST} concepts that {problem.origin} and "
+            f"{problem.target} share, and {len(x)} were kept. Add aligned texts, or use the "
+            "estimator 'difference'."
+        )
+    return x, y
+
+
+def _map(problem: Problem, left: Tensor, right: Tensor) -> Map:
+    """`z + left rightᵀ (z - μ_s) + Δ`: thin where that is less work than a full product."""
+    bias = problem.delta() - left @ (right.T @ problem.mean(problem.origin))
+    if 2 * left.shape[1] < problem.statistics.width:
+        return LowRank(left.float(), right.float(), bias.float())
+    matrix = left @ right.T
+    matrix.diagonal().add_(1)
+    return Affine(matrix.float(), bias.float())
+
+
+def _best_rotation_penalty(x: Tensor, y: Tensor) -> float:
+    """The penalty with the least error on held-out folds."""
+    unit = float(torch.linalg.matrix_norm(y.T @ x, 2))
+    fold = torch.arange(len(x)) % FOLDS
+    eye = torch.eye(x.shape[1], dtype=x.dtype)
+
+    def error(penalty: float) -> float:
+        total = 0.0
+        for k in range(FOLDS):
+            train, test = fold != k, fold == k
+            turned = eye if math.isinf(penalty) else rotation(x[train], y[train], penalty)
+            total += float((y[test] - x[test] @ turned.T).square().sum())
+        return total
+
+    return min((unit * one for one in (1e-6, 0.01, 0.1, 1.0, 10.0, math.inf)), key=error)
+
+
+REGRESSION = Estimator(
+    "regression",
+    "ridge of target on source latents of aligned texts",
+    regression,
+    aligned=True,
+    sample=True,
+)
+REGRESSION_LOW_RANK = Estimator(
+    "regression-low-rank",
+    f"ridge with W - I of low rank ({RANK} by default)",
+    regression_low_rank,
+    aligned=True,
+    sample=True,
+    ranked=True,
+)
+PROCRUSTES = Estimator(
+    "procrustes",
+    "the best rotation from source to target latents of aligned texts",
+    procrustes,
+    aligned=True,
+    sample=True,
+)
