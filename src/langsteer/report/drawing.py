@@ -49,9 +49,9 @@ class Canvas:
         """The colour of a role."""
         return self.colours[role]
 
-    def figure(self, height: float) -> Figure:
-        """An empty figure of a height in inches."""
-        figure = Figure(figsize=(self.width, height))
+    def figure(self, height: float, most: float = WIDE) -> Figure:
+        """An empty figure of a height, and `most` the width that it can use, in inches."""
+        figure = Figure(figsize=(min(self.width, most), height))
         figure.set_layout_engine("constrained", w_pad=0.06, h_pad=0.06, wspace=0.05, hspace=0.08)
         return figure
 

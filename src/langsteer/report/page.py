@@ -42,12 +42,12 @@ NOT_SHOWABLE = dict.fromkeys((*CONTROLS, *HALVES), "\N{REPLACEMENT CHARACTER}")
 
 @dataclass(frozen=True)
 class Section:
-    """A section made of charts; `absent` is what it says when there are none."""
+    """A section made of charts. Without any it is left out, and named as missing if `expected`."""
 
     anchor: str
     title: str
     charts: Sequence[Chart]
-    absent: str
+    expected: bool = True
 
 
 @dataclass(frozen=True)
@@ -77,50 +77,33 @@ def write_report(report: Report, folder: Path) -> Path:
     contents |= {f"figures/{chart.name}.csv": encoded(chart.table) for chart in charts}
     if report.families:
         contents["figures/results.csv"] = encoded(results_table(report.families))
-    contents["report.html"] = page.encode()
+    contents["report.html"] = page.encode(errors="replace")
     for name, data in contents.items():
         write_atomically(folder / name, data)
     return folder / "report.html"
 
 
 def sections_of(report: Report) -> list[Section]:
-    """The sections made of charts, in the order of the page; later additions only if filled."""
-    always = "This was not measured in this run."
-    sections = [
-        Section("methods", "Comparison of methods", present(methods_chart(report.methods)), ""),
-        Section(
-            "layers",
-            "Score by layer",
-            present(layers_chart(report.layers, report.operating_point)),
-            always,
-        ),
-        Section(
-            "surface",
-            "Layer and strength",
-            present(surface_chart(report.surface, report.operating_point)),
-            "",
-        ),
-        Section("pairs", "Every pair of languages", pairs_charts(report.pairs), always),
-        Section(
-            "confusion", "Which language came out", present(confusion_chart(report.confusion)), ""
-        ),
-        Section(
-            "map", "Map of the languages", present(language_map_chart(report.language_map)), always
-        ),
-        Section(
-            "shares", "What the latents are made of", present(shares_chart(report.shares)), always
-        ),
-        Section(
-            "words",
-            "Source word against target word",
-            present(words_chart(report.word_probability)),
-            always,
-        ),
-        Section(
-            "uncertainty", "Quality of Δ", present(uncertainty_chart(report.uncertainty)), always
-        ),
+    """The sections made of charts, in the order of the page."""
+    methods = methods_chart(report.methods)
+    layers = layers_chart(report.layers, report.operating_point)
+    surface = surface_chart(report.surface, report.operating_point)
+    confusion = confusion_chart(report.confusion)
+    languages = language_map_chart(report.language_map)
+    shares = shares_chart(report.shares)
+    words = words_chart(report.word_probability)
+    uncertainty = uncertainty_chart(report.uncertainty)
+    return [
+        Section("methods", "Comparison of methods", present(methods), expected=False),
+        Section("layers", "Score by layer", present(layers)),
+        Section("surface", "Layer and strength", present(surface), expected=False),
+        Section("pairs", "Every pair of languages", pairs_charts(report.pairs)),
+        Section("confusion", "Which language came out", present(confusion), expected=False),
+        Section("map", "Map of the languages", present(languages)),
+        Section("shares", "What the latents are made of", present(shares)),
+        Section("words", "Source word against target word", present(words)),
+        Section("uncertainty", "Quality of Δ", present(uncertainty)),
     ]
-    return [section for section in sections if section.charts or section.absent]
 
 
 def present(chart: Chart | None) -> list[Chart]:
@@ -128,18 +111,23 @@ def present(chart: Chart | None) -> list[Chart]:
     return [] if chart is None else [chart]
 
 
+def missing(report: Report, sections: Sequence[Section]) -> list[str]:
+    """The titles of the sections that were expected but have nothing to show."""
+    titles = [] if report.examples else ["Before and after"]
+    titles += [] if report.families else ["Results and controls"]
+    return titles + [one.title for one in sections if one.expected and not one.charts]
+
+
 def render(report: Report, sections: Sequence[Section]) -> str:
     """The page as a string."""
-    return (
-        environment()
-        .get_template("template.html.j2")
-        .render(
-            report=report,
-            sections={section.anchor: section for section in sections},
-            style=stylesheet(),
-            groups=grouped(report.examples),
-            tiles=[family for family in report.families if condition(family, "steered")],
-        )
+    template = environment().get_template("template.html.j2")
+    return template.render(
+        report=report,
+        sections={section.anchor: section for section in sections if section.charts},
+        missing=missing(report, sections),
+        style=stylesheet(),
+        groups=grouped(report.examples),
+        tiles=[family for family in report.families if condition(family, "steered")],
     )
 
 

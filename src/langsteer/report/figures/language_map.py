@@ -15,6 +15,8 @@ from langsteer.report.tables import Column, Table
 MARKERS = ("o", "s", "^", "D", "v", "P")
 SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
 """Where a label may stand beside its point (across, up), the best side first."""
+SHAPE = 1.3
+"""Width of the map over its height."""
 REACH = 8.0
 """Distance of a label from its point, in points."""
 
@@ -60,7 +62,7 @@ def tabulated(points: Sequence[LanguagePoint]) -> Table:
 
 def drawn(canvas: Canvas, languages: LanguageMap) -> Figure:
     """The map, both axes in the same scale."""
-    figure = canvas.figure(3.9 if canvas.narrow else 4.8)
+    figure = canvas.figure(3.5 if canvas.narrow else 5.2, most=6.6)
     axes = canvas.axes(figure)
     axes.grid(visible=True, axis="both", color=canvas.colour("line"), linewidth=0.8)
     groups = list(groups_of(languages.points))
@@ -76,8 +78,7 @@ def drawn(canvas: Canvas, languages: LanguageMap) -> Figure:
             label=group,
             zorder=3,
         )
-    axes.margins(0.14)
-    axes.set_aspect("equal", adjustable="datalim")
+    frame(axes, languages.points)
     axes.spines["bottom"].set_visible(False)
     axes.tick_params(labelsize=canvas.font_size - 1)
     first, second = languages.variance or (None, None)
@@ -86,6 +87,18 @@ def drawn(canvas: Canvas, languages: LanguageMap) -> Figure:
         canvas.legend(figure, axes, columns=4 if len(groups) == 4 else 3)
     name_points(canvas, figure, axes, languages.points)
     return figure
+
+
+def frame(axes: Axes, points: Sequence[LanguagePoint]) -> None:
+    """Limits about the points in one scale for both axes, with room for their labels."""
+    middle, reach = [], 0.0
+    for values, share in (([one.x for one in points], SHAPE), ([one.y for one in points], 1.0)):
+        middle.append((min(values) + max(values)) / 2)
+        reach = max(reach, 0.6 * (max(values) - min(values)) / share)
+    reach = reach or 1.0
+    axes.set_xlim(middle[0] - SHAPE * reach, middle[0] + SHAPE * reach)
+    axes.set_ylim(middle[1] - reach, middle[1] + reach)
+    axes.set_aspect("equal")
 
 
 def axis_title(name: str, share: float | None) -> str:

@@ -22,8 +22,6 @@ MOST_NARROW = 12
 SMALLEST = 10
 """Columns that there is always room for, so that titles and scale fit."""
 GAP = 0.06
-LETTER = 0.085
-"""Width of a letter of a label in inches."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +54,9 @@ class Matrix:
     def draw(self, canvas: Canvas) -> Figure:
         """The matrix with its scale of colours below; sizes in inches."""
         cell = 0.28 if self.small else 0.245 if canvas.narrow else 0.44
-        left = 0.26 + LETTER * longest(self.rows)
-        top = 0.35 + (LETTER * longest(self.columns) if self.upright else 0.17)
+        letter = 0.068 if self.small else 0.085
+        left = 0.26 + letter * longest(self.rows)
+        top = 0.35 + (letter * longest(self.columns) if self.upright else 0.17)
         bottom = 0.62
         across, down = cell * max(len(self.columns), SMALLEST), cell * len(self.rows)
         width, height = left + across + 0.08, top + down + bottom

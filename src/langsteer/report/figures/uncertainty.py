@@ -13,6 +13,9 @@ from langsteer.report.tables import Column, Table
 GOOD_COSINE = 0.99
 """Below this the direction of Δ is not known well: more texts are needed."""
 
+MANY_TIMES = 200
+"""From this ratio of the largest to the smallest length only powers of ten are marked."""
+
 
 def uncertainty_chart(qualities: Sequence[DeltaQuality]) -> Chart | None:
     """Norm, standard error and predicted cosine over the layers; None without any."""
@@ -71,7 +74,9 @@ def draw_lengths(canvas: Canvas, axes: Axes, qualities: Sequence[DeltaQuality]) 
         colour = canvas.colour(role)
         axes.plot(layers, values, color=colour, marker=marker, markersize=5, lw=1.8, label=name)
     axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5), numticks=8))
+    lengths = [value for one in qualities for value in (one.norm, one.standard_error) if value > 0]
+    many = bool(lengths) and max(lengths) > MANY_TIMES * min(lengths)
+    axes.yaxis.set_major_locator(LogLocator(base=10, subs=(1,) if many else (1, 2, 5)))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(which="minor", length=0)
