@@ -91,16 +91,24 @@ def test_writers_with_one_seed_agree() -> None:
 def test_an_instruction_names_the_language_in_the_language_of_the_question() -> None:
     fact = next(fact for fact in facts_of(None) if fact.subject.id == "country:FR")
     document = question("en", fact, answer_in="de")
-    assert document.prompt.endswith("Answer in German.\n")
-    assert document.answer == "Die Währung dort heißt: Euro."
+    assert document.prompt.endswith('Answer in German. "')
+    assert document.answer == 'Euro" heißt die Währung dort.'
 
 
 def test_the_longest_answer_lists_all_months() -> None:
     document = full_list("en", "month")
-    assert document.prompt + document.answer == (
-        "The months in order: January, February, March, April, May, June, July, August, "
-        "September, October, November, December."
-    )
+    names = [concept.names["en"] for concept in world().of_kind("month")]
+    listed = ", ".join(f'"{name}"' for name in names)
+    assert document.prompt + document.answer == f"The months in order: {listed}."
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_prompt_ends_where_a_name_begins(family: str) -> None:
+    writer = Writer(None, 8)
+    weights = [float(family == other) for other in FAMILIES]
+    for _, document in zip(range(50), writer.stream(weights), strict=False):
+        assert document.prompt.endswith(' "')
+        assert document.answer[0] not in ' "'
 
 
 def test_prompts_can_be_asked_in_every_language_and_have_references_in_the_others() -> None:

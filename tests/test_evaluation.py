@@ -93,6 +93,42 @@ def test_meaning_needs_every_group_and_the_right_language() -> None:
     assert [one.meaning_right for one in found] == [True, False, False]
 
 
+LISTED = Prompt(
+    'Months: "July", "',
+    "en",
+    references={
+        "en": (("August",), ("September",)),
+        "de": (("August",), ("September",)),
+        "fr": (("août",), ("septembre",)),
+    },
+    lexical=True,
+)
+MONTHS = {
+    "en": frozenset({"August", "September", "October"}),
+    "de": frozenset({"August", "September", "Oktober"}),
+    "fr": frozenset({"août", "septembre", "octobre"}),
+}
+
+
+@pytest.mark.parametrize(
+    ("answer", "right", "meaning"),
+    [
+        ('août", "septembre".', True, True),
+        ("août, octobre", True, False),
+        ('août", "September".', False, False),
+        ('août", "???".', True, False),
+    ],
+)
+def test_a_list_is_judged_name_by_name(answer: str, right: bool, meaning: bool) -> None:
+    (found,) = Judge(PromptSet((LISTED,), MONTHS), SaysGerman()).verdicts([(LISTED, "fr", answer)])
+    assert (found.language_right, found.meaning_right) == (right, meaning)
+
+
+def test_a_list_of_shared_names_cannot_show_a_change() -> None:
+    assert not distinguishable(LISTED, "de")
+    assert distinguishable(LISTED, "fr")
+
+
 def test_without_a_key_there_is_no_verdict_on_meaning() -> None:
     assert has_meaning("anything", Prompt("Hello", "en"), "de") is None
 

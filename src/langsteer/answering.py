@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from langsteer.detect import LinguaDetector
 from langsteer.errors import LanguageError
 from langsteer.evaluation.run import edit_for
 from langsteer.languages import choose, display_name
@@ -114,8 +115,6 @@ def answer(
 def _source(prompt: str, request: Request, space: Space) -> str:
     if request.source is not None:
         return choose(request.source, space.languages)
-    from langsteer.detect import LinguaDetector
-
     found = LinguaDetector(space.languages).detect(prompt).language
     if found is None:
         raise LanguageError(

@@ -14,7 +14,6 @@ from rich.markup import escape
 from langsteer.errors import LangsteerError
 
 if TYPE_CHECKING:
-    from langsteer.loading import Loaded
     from langsteer.space import OperatingPoint, Space
 
 USER_ERROR = 2
@@ -32,10 +31,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help=(
         "Change the output language of a causal language model, inside its residual stream.\n\n"
-        "A [bold]space[/bold] holds what was estimated for one model: where its languages lie in the "
-        "latents of every block. [bold]fit[/bold] makes one from texts, [bold]tune[/bold] chooses "
-        "layer, strength and scope, [bold]generate[/bold] uses it, [bold]evaluate[/bold] proves it. "
-        "[bold]demo[/bold] does all of that on a small model that comes with the package."
+        "A [bold]space[/bold] holds what was estimated for one model: where its languages lie in "
+        "the latents of every block. [bold]fit[/bold] makes one from texts, [bold]tune[/bold] "
+        "chooses layer, strength and scope, [bold]generate[/bold] uses it, [bold]evaluate[/bold] "
+        "proves it. [bold]demo[/bold] does all of that on a small model that comes along."
     ),
     epilog=(
         "Exit status: 0 done; 1 a check failed; 2 wrong input. Languages are BCP-47 tags (en, zh, "
@@ -47,7 +46,8 @@ Model = Annotated[
     str, typer.Argument(metavar="MODEL", help="Folder of a model, or its name on the hub.")
 ]
 SpaceFile = Annotated[
-    Path, typer.Option("--space", "-s", metavar="FILE", help="The space that [bold]fit[/bold] wrote.")
+    Path,
+    typer.Option("--space", "-s", metavar="FILE", help="The space that [bold]fit[/bold] wrote."),
 ]
 Device = Annotated[
     str, typer.Option(help="Where to run: cpu, cuda, cuda:1, mps, or auto to spread the model.")
@@ -64,7 +64,9 @@ Trust = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Layers = Annotated[
     str | None,
-    typer.Option("--layer", "-l", metavar="I[,I…]", help="Layers, counted from 0. Default: see below."),
+    typer.Option(
+        "--layer", "-l", metavar="I[,I…]", help="Layers, counted from 0. Default: see below."
+    ),
 ]
 Languages = Annotated[
     str | None,
@@ -86,16 +88,16 @@ def main() -> None:
 
 @app.command()
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for what it makes.")] = Path(
-        "demo"
-    ),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for what it makes.")
+    ] = Path("demo"),
     as_json: AsJson = False,
     seed: Annotated[int, typer.Option(help="Seed of the choice of prompts.")] = 0,
 ) -> None:
     """The main job, end to end, on the embedded model: fit, tune, steer, prove, show.
 
-    Writes the model, the corpus, the prompts, the space and an HTML report to the output folder, all
-    in the formats of the other commands. Takes about a minute on two cores, and no network.
+    Writes the model, the corpus, the prompts, the space and an HTML report to the output folder,
+    all in the formats of the other commands. Takes about a minute on two cores, and no network.
     """
     from langsteer.atlas.demo import run_demo
 
@@ -113,8 +115,8 @@ def fit(
         str,
         typer.Argument(
             metavar="CORPUS",
-            help="JSONL, CSV or TSV file, a folder with one text file per language, or the name of a "
-            "Hugging Face data set.",
+            help="JSONL, CSV or TSV file, a folder with one text file per language, or the name of "
+            "a Hugging Face data set.",
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The space to write.")],
@@ -122,7 +124,9 @@ def fit(
     layers: Layers = None,
     pooling: Annotated[
         str,
-        typer.Option(help="tokens: mean over all tokens; text: mean of text means; last: last token."),
+        typer.Option(
+            help="tokens: mean over all tokens; text: mean of text means; last: last token."
+        ),
     ] = "tokens",
     text_column: Annotated[str, typer.Option(help="Column or key of the text.")] = "text",
     language_column: Annotated[str, typer.Option(help="Column or key of the tag.")] = "language",
@@ -184,7 +188,9 @@ def generate(
     to: Annotated[str, typer.Option(metavar="TAG", help="The language to answer in.")],
     source: Annotated[
         str,
-        typer.Option("--from", metavar="TAG", help="The language it would answer in; auto: detect."),
+        typer.Option(
+            "--from", metavar="TAG", help="The language it would answer in; auto: detect."
+        ),
     ] = "auto",
     layer: Layers = None,
     strength: Annotated[
@@ -196,7 +202,9 @@ def generate(
     ] = None,
     estimator: Annotated[str | None, typer.Option(help="How the map is estimated.")] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Length of the answer.")] = 128,
-    sample: Annotated[bool, typer.Option("--sample", help="Draw tokens instead of the best.")] = False,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Draw tokens instead of the best.")
+    ] = False,
     temperature: Annotated[float, typer.Option(min=0.0, help="With --sample.")] = 1.0,
     top_p: Annotated[float, typer.Option(min=0.0, max=1.0, help="With --sample.")] = 1.0,
     seed: Annotated[int | None, typer.Option(help="With --sample.")] = None,
@@ -215,8 +223,8 @@ def generate(
 ) -> None:
     """Answer in another language. Streams one prompt; several share batches.
 
-    Layer, strength, scope and estimator default to the operating point in the space. A space without
-    one is used at the output of the block at 60 % of the depth, strength 1, scope all.
+    Layer, strength, scope and estimator default to the operating point in the space. A space
+    without one is used at the block at 60 % of the depth, strength 1, scope all.
     """
     from langsteer.answering import Request, answer
     from langsteer.loading import load
@@ -240,7 +248,9 @@ def generate(
         compare=compare,
     )
     streams = len(prompts) == 1 and not as_json and not compare
-    shown = (lambda text: out.print(text, end="", markup=False, highlight=False)) if streams else None
+    shown = (
+        (lambda text: out.print(text, end="", markup=False, highlight=False)) if streams else None
+    )
     answers = answer(loaded, fitted, prompts, request, on_text=shown)
     if as_json:
         _print_json([one.as_json() for one in answers])
@@ -255,7 +265,8 @@ def generate(
 def inspect(
     space: Annotated[Path, typer.Argument(metavar="SPACE", help="The space that fit wrote.")],
     layer: Annotated[
-        int | None, typer.Option("--layer", "-l", help="Layer for the languages. Default: see help.")
+        int | None,
+        typer.Option("--layer", "-l", help="Layer for the languages. Default: see help."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -348,8 +359,8 @@ def evaluate(
 ) -> None:
     """Measure on prompts with known answers: right language, right meaning, with intervals.
 
-    Beside the steered answers stand three controls: the unsteered model, a random vector of the same
-    norm, and the request in the prompt to answer in the language.
+    Beside the steered answers stand three controls: the unsteered model, a random vector of the
+    same norm, and the request in the prompt to answer in the language.
     """
     from langsteer.loading import load
     from langsteer.proof import prove

@@ -14,14 +14,6 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 from langsteer import report
@@ -35,7 +27,6 @@ from langsteer.evaluation.run import (
     RANDOM,
     STEERED,
     UNSTEERED,
-    Case,
     Outcome,
     Runner,
     cases,
@@ -44,6 +35,7 @@ from langsteer.evaluation.run import (
 from langsteer.evaluation.summary import PairScores, Scores, by_family, by_pair
 from langsteer.evaluation.words import WordProbabilities, word_probabilities
 from langsteer.loading import Loaded
+from langsteer.progress import Advance, bar
 from langsteer.space import OperatingPoint, Space
 from langsteer.tuning import SCOPES, STRENGTHS, Tuned, sample_cases, tune
 
@@ -54,29 +46,24 @@ LABELS = {STEERED: "steered", UNSTEERED: "unsteered", RANDOM: "random Δ", PROMP
 
 
 class Stages:
-    """Progress bars on standard error, and the seconds that every stage took."""
+    """The seconds that every stage took, and a progress bar for each that answers prompts."""
 
     def __init__(self, quiet: bool) -> None:
+        self.quiet = quiet
         self.seconds: dict[str, float] = {}
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            disable=quiet,
-        )
 
     @contextmanager
-    def stage(self, name: str, total: int) -> Iterator[Any]:
-        """Time a stage; yields the function that is told of finished answers."""
+    def timed(self, name: str) -> Iterator[None]:
+        """Time a stage."""
         began = time.perf_counter()
-        with self._bars:
-            task = self._bars.add_task(name, total=total)
-            yield lambda number: self._bars.advance(task, number)
-            self._bars.remove_task(task)
+        yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+
+    @contextmanager
+    def answers(self, name: str, total: int) -> Iterator[Advance]:
+        """Time a stage and show how many answers are done; yields what to tell of new ones."""
+        with self.timed(name), bar(name, total, quiet=self.quiet) as advance:
+            yield advance
 
 
 @dataclass
@@ -157,7 +144,7 @@ def tune_space(
         loaded, space, prompts, LinguaDetector(languages), max_new_tokens=max_new_tokens
     )
     total = len(coarse) * len(layers) * len(SCOPES) + len(fine) * 2 * (len(STRENGTHS) + 1)
-    with stages.stage("tune", total) as advance:
+    with stages.answers("tune", total) as advance:
         runner.progress = advance
         return tune(runner, coarse, fine, layers=layers)
 
@@ -192,11 +179,11 @@ def prove(
     )
     outcomes: list[Outcome] = []
     for condition in conditions:
-        with stages.stage(f"test: {LABELS[condition]}", runner.size(condition, todo)) as advance:
+        with stages.answers(f"test: {LABELS[condition]}", runner.size(condition, todo)) as advance:
             runner.progress = advance
             outcomes += runner.run(condition, todo, point)
     lexical = [case for case in todo if case.prompt.lexical]
-    with stages.stage("words by layer", 1):
+    with stages.timed("words by layer"):
         words = word_probabilities(
             loaded, space, sample_cases(lexical, WORD_CASES_PER_PAIR, seed), point, space.layers
         )
@@ -258,9 +245,7 @@ def as_report(proof: Proof) -> report.Report:
         model=report.ModelFacts(
             loaded.name, loaded.model.config.model_type, loaded.stream.depth, loaded.stream.width
         ),
-        corpus=report.CorpusFacts(
-            space.corpus.name, dict(space.corpus.texts), space.corpus.digest
-        ),
+        corpus=report.CorpusFacts(space.corpus.name, dict(space.corpus.texts), space.corpus.digest),
         summary=_summary(proof, families),
         operating_point=point,
         seconds=proof.seconds,
@@ -292,12 +277,11 @@ def _summary(proof: Proof, families: dict[str, dict[str, Scores]]) -> list[str]:
         for name, found in families.items()
     )
     return [
-        f"{texts:,} texts in {len(space.languages)} languages were read once, and the mean latent of "
-        f"each language was kept for each of {len(space.layers)} blocks.",
-        f"At the output of block {point.layers[0]} the difference of the means of two languages was "
-        f"added to the residual stream with strength {point.strength:g} (scope: {point.scope}).",
-        f"On prompts about concepts that were used neither for fitting nor for tuning, {rates} came "
-        "out in the target language.",
+        f"{texts:,} texts in {len(space.languages)} languages were read once, and the mean latent "
+        f"of each language was kept for each of {len(space.layers)} blocks.",
+        f"At the output of block {point.layers[0]} the difference of the means of two languages "
+        f"was added with strength {point.strength:g} (scope: {point.scope}).",
+        f"Steered, {rates} came out in the target language.",
     ]
 
 
@@ -309,9 +293,7 @@ def _condition(name: str, found: Scores) -> report.ConditionResult:
 
 def _examples(outcomes: Sequence[Outcome], seed: int = 1) -> list[report.Example]:
     """A seeded random choice from every family, good and bad as they come."""
-    plain = {
-        one.case.prompt.text: one.answer for one in outcomes if one.condition == UNSTEERED
-    }
+    plain = {one.case.prompt.text: one.answer for one in outcomes if one.condition == UNSTEERED}
     families: dict[str, list[Outcome]] = {}
     for one in outcomes:
         if one.condition == STEERED:
@@ -371,8 +353,12 @@ def _language_map(space: Space, layer: int) -> report.LanguageMap:
 
 
 def _shares(space: Space) -> list[report.ShareOfVariance]:
-    found = space.statistics.alignment.shares()
+    alignment = space.statistics.alignment
+    if not alignment.concepts:
+        return []
+    found = alignment.shares()
+    columns = zip(found.concept.tolist(), found.language.tolist(), found.rest.tolist(), strict=True)
     return [
-        report.ShareOfVariance(layer, *row.tolist())
-        for layer, row in zip(space.layers, found, strict=True)
+        report.ShareOfVariance(layer, *row)
+        for layer, row in zip(space.layers, columns, strict=True)
     ]

@@ -79,7 +79,7 @@ def run_demo(folder: Path, *, seed: int = 0, quiet: bool = False) -> Demo:
     world = export(folder, seed)
     loaded = load(str(world.model))
     corpus = read_corpus(str(world.corpus))
-    with stages.stage("fit", 1):
+    with stages.timed("fit"):
         space = fit(loaded, corpus, pooling="last", progress=not quiet)
     tuned = tune_space(
         loaded,
