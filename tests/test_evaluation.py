@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from langsteer.detect import Detection
 
+from langsteer.detect import Detection
 from langsteer.errors import CorpusError, LanguageError
 from langsteer.evaluation.judge import Judge, distinguishable, has_meaning, normalised
 from langsteer.evaluation.prompts import Prompt, PromptSet, read_prompts, write_prompts

@@ -37,7 +37,7 @@ def sample(family: str) -> list[Document]:
 def is_right(document: Document, answer: str) -> bool:
     """A translation is the word itself; other answers hold one name of every group."""
     if document.family == "translation":
-        return answer.split('"')[0] == document.keys[0][0]
+        return answer.split('"', maxsplit=1)[0] == document.keys[0][0]
     text = normalised(answer)
     return all(any(normalised(name) in text for name in group) for group in document.keys)
 

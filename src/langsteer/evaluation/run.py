@@ -120,7 +120,7 @@ class Runner:
         if condition == PROMPTED:
             todo = [case for case in todo if case.target in case.prompt.instructed]
             texts = [case.prompt.instructed[case.target] for case in todo]
-            return self._outcomes(condition, todo, self._generate(texts, None))
+            return self._outcomes(condition, todo, self._generate(todo, texts, None))
         if condition not in CONDITIONS:
             raise ValueError(f"unknown condition {condition!r}; known: {', '.join(CONDITIONS)}")
         estimator = "random" if condition == RANDOM else None
@@ -149,19 +149,22 @@ class Runner:
             if key not in edits:
                 edits[key] = edit_for(self.space, point, case.source, case.target, estimator)
             rows.append(edits[key])
-        answers = self._generate([case.prompt.text for case in todo], rows)
+        answers = self._generate(todo, [case.prompt.text for case in todo], rows)
         return self._outcomes(condition, todo, answers)
 
     def _answer_unsteered(self, todo: Sequence[Case]) -> list[str]:
         missing = list(
-            dict.fromkeys(
-                case.prompt.text for case in todo if case.prompt.text not in self._unsteered
-            )
+            {
+                case.prompt.text: case for case in todo if case.prompt.text not in self._unsteered
+            }.values()
         )
-        self._unsteered.update(zip(missing, self._generate(missing, None), strict=True))
+        texts = [case.prompt.text for case in missing]
+        self._unsteered.update(zip(texts, self._generate(missing, texts, None), strict=True))
         return [self._unsteered[case.prompt.text] for case in todo]
 
-    def _generate(self, texts: Sequence[str], edits: Sequence[Edit] | None) -> list[str]:
+    def _generate(
+        self, todo: Sequence[Case], texts: Sequence[str], edits: Sequence[Edit] | None
+    ) -> list[str]:
         if not texts:
             return []
         return generate(
@@ -170,6 +173,7 @@ class Runner:
             texts,
             edits,
             max_new_tokens=self.max_new_tokens,
+            stop=[case.prompt.stop for case in todo],
             on_batch=self.progress,
         )
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase, StoppingCriteria, StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
 from langsteer.errors import SteeringError
@@ -30,6 +30,7 @@ def generate(
     temperature: float = 1.0,
     top_p: float = 1.0,
     seed: int | None = None,
+    stop: Sequence[str | None] | None = None,
     on_text: Callable[[str], None] | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> list[str]:
@@ -49,6 +50,7 @@ def generate(
         temperature: of sampling.
         top_p: sample from the likeliest tokens that have this probability together.
         seed: of sampling; the same seed and batch give the same texts.
+        stop: for each prompt a string, or None; its text ends after a token that holds the string.
         on_text: for one prompt, called with each new piece of text as soon as it is certain.
         on_batch: called after every batch with the number of its prompts.
 
@@ -69,6 +71,7 @@ def generate(
     tokens = [encode(tokenizer, prompt, stream.context) for prompt in prompts]
     options = _options(stream, tokenizer, do_sample, temperature, top_p)
     streamer = None if on_text is None else _Streamer(tokenizer, on_text)
+    stops = _Stops(tokenizer, stop or [None] * len(prompts))
     texts = [""] * len(prompts)
     devices = [stream.device] if stream.device.type == "cuda" else []
     with torch.random.fork_rng(devices, enabled=seed is not None):
@@ -79,7 +82,11 @@ def generate(
             room = _room(stream.context, batch["input_ids"].shape[1], max_new_tokens)
             with steering(stream, [given[row] for row in rows]):
                 out = cast(Any, stream.model).generate(
-                    **batch, **options, max_new_tokens=room, streamer=streamer
+                    **batch,
+                    **options,
+                    max_new_tokens=room,
+                    streamer=streamer,
+                    stopping_criteria=stops.of(rows, stream.device),
                 )
             new = out[:, batch["input_ids"].shape[1] :]
             for row, text in zip(rows, _decode(tokenizer, new), strict=True):
@@ -170,6 +177,40 @@ def _options(
 
 def _decode(tokenizer: PreTrainedTokenizerBase, tokens: Tensor) -> list[str]:
     return tokenizer.batch_decode(tokens.tolist(), skip_special_tokens=True)
+
+
+class _Stops:
+    """Which tokens end which text."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, stop: Sequence[str | None]) -> None:
+        self._stop = stop
+        strings = sorted({text for text in stop if text})
+        tokens = _decode(tokenizer, torch.arange(len(tokenizer))[:, None]) if strings else []
+        # The last column stands for all tokens that the model has and the tokenizer has not.
+        self._ends = {
+            text: torch.tensor([*(text in token for token in tokens), False]) for text in strings
+        }
+
+    def of(self, rows: Sequence[int], device: torch.device) -> StoppingCriteriaList | None:
+        """What ends the rows of one batch; None where nothing does."""
+        wanted = [self._stop[row] for row in rows]
+        if not any(wanted):
+            return None
+        size = max(map(len, self._ends.values()))
+        never = torch.zeros(size, dtype=torch.bool)
+        table = torch.stack([self._ends[text] if text else never for text in wanted]).to(device)
+        return StoppingCriteriaList([_EndsWith(table)])
+
+
+class _EndsWith(StoppingCriteria):
+    """A row is done when its last token is among those that end it: `table [rows, tokens]`."""
+
+    def __init__(self, table: Tensor) -> None:
+        self._table = table
+
+    def __call__(self, input_ids: Tensor, scores: Tensor, **_: Any) -> Tensor:
+        last = input_ids[:, -1:].clamp(max=self._table.shape[1] - 1)
+        return self._table.gather(1, last)[:, 0]
 
 
 class _Streamer(BaseStreamer):

@@ -1,0 +1,24 @@
+"""Where generation ends: at a stop of each prompt's own."""
+
+import tiny
+
+from langsteer.residual import ResidualStream
+from langsteer.steering import generate
+
+PROMPTS = ["ab", "ba", "a b a"]
+
+
+def test_each_text_ends_after_its_own_stop_and_the_others_go_on() -> None:
+    stream, tokenizer = ResidualStream(tiny.shared("llama")), tiny.tokenizer()
+    whole = generate(stream, tokenizer, PROMPTS, max_new_tokens=20)
+    stop = whole[0][5]
+    cut = generate(stream, tokenizer, PROMPTS, max_new_tokens=20, stop=[stop, None, None])
+    assert cut[0] == whole[0][: whole[0].index(stop) + 1] != whole[0]
+    assert cut[1:] == whole[1:]
+
+
+def test_a_stop_that_never_comes_changes_nothing() -> None:
+    stream, tokenizer = ResidualStream(tiny.shared("llama")), tiny.tokenizer()
+    whole = generate(stream, tokenizer, PROMPTS, max_new_tokens=12)
+    missing = next(letter for letter in "xyzXYZ0123" if not any(letter in text for text in whole))
+    assert generate(stream, tokenizer, PROMPTS, max_new_tokens=12, stop=[missing] * 3) == whole
