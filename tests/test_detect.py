@@ -4,7 +4,7 @@ import string
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from langsteer.detect import LinguaDetector, detect_lines, undetectable
@@ -48,6 +48,7 @@ def test_what_has_no_letters_has_no_language(text: str) -> None:
     assert (found.language, found.confidence) == (None, 0.0)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.sampled_from(sorted(SENTENCES)), min_size=1, unique=True), st.data())
 def test_a_script_that_no_candidate_uses_is_no_language(
     play: list[str], data: st.DataObject
@@ -138,6 +139,7 @@ def test_what_cannot_be_told_apart_is_refused(languages: list[str], lacking: lis
         LinguaDetector(languages)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.sampled_from(sorted(known_languages())), max_size=6))
 def test_without_the_undetectable_nothing_is_refused(languages: list[str]) -> None:
     lacking = undetectable(languages)

@@ -275,19 +275,11 @@ def read_jsonl(path: Path, columns: Columns) -> Corpus:
 def read_table(path: Path, columns: Columns, dialect: type[csv.Dialect]) -> Corpus:
     """A table with a header row."""
     rows = Rows(path.name, columns)
-    # The line ends go back on: a quoted field may hold several lines.
-    lines = (line + "\n" for line in read_lines(path))
-    # strict: a stray quotation mark is an error and does not swallow the lines that follow.
-    reader = csv.DictReader(lines, dialect=dialect, strict=True)
-    try:
-        check_header(path, reader.fieldnames or (), columns)
-        for number, row in numbered(reader):
-            rows.add(f"{path}:{number}", text_in_table, row)
-    except csv.Error as error:
-        raise CorpusError(
-            f"{path}:{reader.line_num}: the table cannot be read: {error}. Put a field that holds "
-            'quotation marks into quotation marks and double those in it: """Yes"", she said.".'
-        ) from error
+    table = table_rows(path, dialect)
+    _, header = next(table, (1, []))
+    check_header(path, header, columns)
+    for number, fields in table:
+        rows.add(f"{path}:{number}", text_in_table, (header, fields))
     return rows.corpus()
 
 
@@ -334,6 +326,8 @@ def read_folder(folder: Path, split: str | None) -> Corpus:
 
 def chosen_folder(folder: Path, split: str | None) -> Path:
     """The folder with the language files, be it the one given or the split in it."""
+    if not folder.is_dir():
+        raise CorpusError(f"{str(folder)!r} is a file. Give the folder with the language files.")
     splits = sorted(one.name for one in folder.iterdir() if one.is_dir() and line_files(one))
     if split is not None and split not in splits:
         raise CorpusError(
@@ -426,7 +420,7 @@ def read_dataset(name: str, columns: Columns, split: str | None) -> Corpus:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a UTF-8 file, without their ends. Only line feeds end a line.
+    """The lines of a UTF-8 file. Only line feeds end a line, and only they are taken off.
 
     Raises:
         CorpusError: the file cannot be read, or lines of it are not UTF-8.
@@ -438,7 +432,7 @@ def read_lines(path: Path) -> list[str]:
     lines, problems = [], []
     for number, line in enumerate(raw.removesuffix(b"\n").split(b"\n") if raw else (), start=1):
         try:
-            lines.append(line.decode().removesuffix("\r"))
+            lines.append(line.decode())
         except UnicodeDecodeError as error:
             problems.append(
                 f"{path}:{number}: byte {line[error.start]:#04x} at position {error.start + 1} is "
@@ -463,27 +457,40 @@ def check_header(path: Path, header: Sequence[str], columns: Columns) -> None:
         )
 
 
-def numbered(reader: csv.DictReader[str]) -> Iterator[tuple[int, dict[str | Any, str | Any]]]:
-    """The rows of a table with the number of the line on which each one starts."""
-    start = reader.line_num + 1
-    for row in reader:
-        yield start, row
+def table_rows(path: Path, dialect: type[csv.Dialect]) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a table that are not blank, each with the line on which it starts."""
+    # The line ends go back on: a quoted field may hold several lines.
+    lines = (line + "\n" for line in read_lines(path))
+    # strict: a stray quotation mark is an error and does not swallow the lines that follow.
+    reader = csv.reader(lines, dialect, strict=True)
+    while True:
         start = reader.line_num + 1
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            raise CorpusError(
+                f"{path}:{start}: the row that starts here cannot be read ({error}). Put a field "
+                "that holds quotation marks into quotation marks and double those in it: "
+                '"""Yes"", she said."'
+            ) from error
+        if row is None:
+            return
+        if row:
+            yield start, row
 
 
-def text_in_table(row: dict[str | Any, str | Any], columns: Columns) -> Text:
-    """The text of a row of a table, if it has as many fields as the header."""
-    if None in row:
+def text_in_table(row: tuple[list[str], list[str]], columns: Columns) -> Text:
+    """The text of a row, given as header and fields, if it has as many fields as the header."""
+    header, fields = row
+    if len(fields) > len(header):
         raise CorpusError(
-            f"the row has more fields than the header: {shown(row[None])} is left over. Put a "
-            "field that holds the separator into quotation marks."
+            f"the row has more fields than the header: {shown(fields[len(header) :])} is left "
+            "over. Put a field that holds the separator into quotation marks."
         )
-    missing = [column for column, value in row.items() if value is None]
-    if missing:
-        raise CorpusError(
-            f"the row has no field for {', '.join(map(repr, missing))}. Add it, be it empty."
-        )
-    return text_of(row, columns)
+    if len(fields) < len(header):
+        missing = ", ".join(map(repr, header[len(fields) :]))
+        raise CorpusError(f"the row has no field for {missing}. Add it, be it empty.")
+    return text_of(dict(zip(header, fields, strict=True)), columns)
 
 
 def text_on_line(line: str, columns: Columns) -> Text:
