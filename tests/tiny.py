@@ -10,6 +10,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 WIDTH, DEPTH, VOCABULARY, CONTEXT = 16, 3, 300, 128
 BOS, EOS, PAD = 256, 257, 258
 
+# Tiny operations gain nothing from threads, and on a busy machine they wait for each other.
+torch.set_num_threads(1)
+
 _GENERAL = {
     "vocab_size": VOCABULARY,
     "hidden_size": WIDTH,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -90,6 +90,10 @@ def _opaque(function: _F) -> _F:
 
 class Editor(Protocol):
     """Something that edits the residual stream during a forward pass."""
+
+    @property
+    def layers(self) -> Set[int]:
+        """The blocks whose output it edits."""
 
     def edit(self, forward: Forward, index: int, hidden: Tensor) -> Tensor:
         """The output [rows, length, d] of block `index`, edited; the tensor itself if not."""
@@ -192,10 +196,19 @@ class Tap:
     def _ears(self) -> _Ears:
         return _LISTENERS.get().get(self, _SILENT)
 
-    @_opaque
     def _enter(self, module: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
+        if torch.compiler.is_compiling():
+            self._enter_opaquely(module, args, kwargs)
+        elif _LISTENERS.get() and self not in _FORWARDS.get():
+            self._publish(module, args, kwargs)
+
+    @_opaque
+    def _enter_opaquely(self, module: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
+        self._enter(module, args, kwargs)
+
+    def _publish(self, module: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
         editor = self._ears().editor
-        if editor is None or self in _FORWARDS.get():
+        if editor is None:
             return
         given = dict(zip(self._parameters(module), args, strict=False)) | kwargs
         forward = _read_forward(module, given, self.prompt)
@@ -203,16 +216,22 @@ class Tap:
             editor.check_cache(_cache(given))
         _FORWARDS.set({**_FORWARDS.get(), self: forward})
 
-    @_opaque
     def _leave(self, module: nn.Module, args: Any, kwargs: dict[str, Any], output: Any) -> None:
+        if torch.compiler.is_compiling():
+            self._leave_opaquely(module, args, kwargs, output)
+            return
         forward = _FORWARDS.get().get(self)
-        if forward is None or forward.owner is not module:
-            return
+        if forward is not None and forward.owner is module:
+            self._retract(forward, output)
+
+    @_opaque
+    def _leave_opaquely(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        self._leave(module, args, kwargs, output)
+
+    def _retract(self, forward: Forward, output: Any) -> None:
         _FORWARDS.set({tap: value for tap, value in _FORWARDS.get().items() if tap is not self})
-        if output is None:  # it failed, or was stopped
-            return
         editor = self._ears().editor
-        if editor is None:
+        if output is None or editor is None:  # it failed, or was stopped
             return
         editor.finish(forward)
         cache = _cache(output if isinstance(output, Mapping) else {})
@@ -223,20 +242,21 @@ class Tap:
 
     def _block(self, index: int, module: nn.Module, args: Any, output: Any) -> Any:
         if torch.compiler.is_compiling():
-            return self._uncompiled(index, output)
+            return self._block_opaquely(index, module, args, output)
         listeners = _LISTENERS.get()
         if not listeners:
             return None
         ears = listeners.get(self, _SILENT)
-        return None if ears is _SILENT else self._listen(ears, index, output)
+        idle = not ears.readers and (ears.editor is None or index not in ears.editor.layers)
+        return None if idle else self._listen(ears, index, output)
 
     @_opaque
-    def _uncompiled(self, index: int, output: Any) -> Any:
-        return self._listen(self._ears(), index, output)
+    def _block_opaquely(self, index: int, module: nn.Module, args: Any, output: Any) -> Any:
+        return self._block(index, module, args, output)
 
     def _listen(self, ears: _Ears, index: int, output: Any) -> Any:
         hidden = before = hidden_of(output)
-        if ears.editor is not None:
+        if ears.editor is not None and index in ears.editor.layers:
             forward = _FORWARDS.get().get(self)
             if forward is None:
                 raise SteeringError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -60,7 +60,7 @@ class Steering:
         given: Sequence[Edit | None] = (
             self._edits if isinstance(self._edits, tuple) else (self._edits,)
         )
-        self._layers = {
+        self.layers: Set[int] = {
             layer for edit in given if edit is not None and not edit.idle for layer in edit.maps
         }
         self._bos = bos_tokens(stream.model.config)
@@ -68,8 +68,6 @@ class Steering:
 
     def edit(self, forward: Forward, index: int, hidden: Tensor) -> Tensor:
         """The output of block `index`, edited."""
-        if index not in self._layers:
-            return hidden
         plan = forward.memo.get(self)
         if plan is None:
             plan = forward.memo[self] = self._plan(forward)
@@ -85,7 +83,7 @@ class Steering:
 
     def finish(self, forward: Forward) -> None:
         """Require that every edited block has run."""
-        missing = self._layers - forward.memo.get(_FIRED, set())
+        missing = self.layers - forward.memo.get(_FIRED, set())
         if missing:
             raise SteeringError(
                 f"block {min(missing)} was to be edited but did not run; the model was probably "
