@@ -1,7 +1,7 @@
 """Language tags: one form for each, and errors that help."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from langsteer.errors import LanguageError
@@ -80,6 +80,7 @@ def test_what_names_no_language_is_refused(tag: str) -> None:
         normalise(tag)
 
 
+@settings(max_examples=50)
 @given(st.text(max_size=12))
 def test_any_text_is_a_tag_or_a_language_error(text: str) -> None:
     refusal = None
