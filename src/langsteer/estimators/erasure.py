@@ -16,7 +16,7 @@ NEGLIGIBLE = 1e-10
 def erasure(problem: Problem) -> LowRank:
     """`T(z) = z - P (z - μ_target)`, P the least-squares concept eraser of all languages (LEACE).
 
-    Belrose et al. (2023), LEACE: Perfect linear concept erasure in closed form, theorem 4.3:
+    Belrose et al. (2023), LEACE: Perfect linear concept erasure in closed form, section 4:
     among the affine maps after which the language cannot be told linearly, z - P(z - μ) moves the
     latents least. With a rank, only the directions that tell the languages apart best are erased.
     """

@@ -100,7 +100,7 @@ class Moments:
         """`[layers, d]`: standard error of `mean`, robust to dependence within texts.
 
         `sqrt(n/(n-1) Σ w²(m - mean)²) / Σ w`, the linearised variance of a ratio estimator
-        (Cochran, Sampling Techniques, 1977, eq. 6.12). Infinite for fewer than two texts.
+        (Cochran, Sampling Techniques, 1977, chapter 6). Infinite for fewer than two texts.
         """
         if self.texts < 2:
             return torch.full_like(self.squares, math.inf)
