@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import time
 from dataclasses import dataclass
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,8 @@ from langsteer.fitting import fit
 from langsteer.loading import load
 from langsteer.proof import Proof, Stages, prove, tune_space
 
+MODEL = Path(__file__).parent / "model"
+"""The embedded model: a folder like that of any other."""
 TUNE_PROMPTS = 6
 TEST_PROMPTS = 12
 PER_PAIR = 5
@@ -64,8 +65,7 @@ def export(folder: Path, seed: int = 0) -> Exported:
     found = Exported(
         folder / "model", folder / "fit.jsonl", folder / "tune.jsonl", folder / "test.jsonl"
     )
-    with as_file(files(__package__).joinpath("model")) as source:
-        shutil.copytree(source, found.model, dirs_exist_ok=True)
+    shutil.copytree(MODEL, found.model, dirs_exist_ok=True)
     matching_corpus("fit", seed=seed).write_jsonl(found.corpus)
     write_prompts(prompts("tune", TUNE_PROMPTS, seed).prompts, found.tune)
     write_prompts(prompts("test", TEST_PROMPTS, seed).prompts, found.test)
