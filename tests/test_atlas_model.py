@@ -8,8 +8,8 @@ import pytest
 from langsteer.atlas.demo import MODEL
 from langsteer.atlas.tasks import MEASURED, matching_corpus, prompts
 from langsteer.detect import LinguaDetector
-from langsteer.evaluation import Case, Outcome, Runner, by_family, cases, ordered_pairs
-from langsteer.evaluation.run import edit_for
+from langsteer.evaluation.run import Case, Outcome, Runner, cases, edit_for, ordered_pairs
+from langsteer.evaluation.summary import by_family
 from langsteer.fitting import fit
 from langsteer.loading import Loaded, load
 from langsteer.space import OperatingPoint, Space

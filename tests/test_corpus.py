@@ -378,3 +378,9 @@ def test_a_file_appears_whole_or_not_at_all(
     with pytest.raises(ZeroDivisionError):
         Corpus(PARALLEL, "x").write_jsonl(path)
     assert [one.read_text() for one in tmp_path.iterdir()] == ["before"]
+
+
+def test_a_limit_keeps_the_first_texts_of_every_language() -> None:
+    texts = [Text(f"{number}", "en" if number % 3 else "de") for number in range(9)]
+    found = Corpus(tuple(texts), "c").limit(2)
+    assert [text.text for text in found.texts] == ["0", "1", "2", "3"]

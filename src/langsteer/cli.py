@@ -418,7 +418,7 @@ def _pooling(name: str) -> Any:
 
 
 def _prompts(path: Path) -> Any:
-    from langsteer.evaluation import read_prompts
+    from langsteer.evaluation.prompts import read_prompts
 
     return read_prompts(path)
 

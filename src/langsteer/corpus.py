@@ -119,6 +119,16 @@ class Corpus:
         wanted = {choose(language, self.languages) for language in languages}
         return Corpus(tuple(text for text in self.texts if text.language in wanted), self.name)
 
+    def limit(self, number: int) -> Corpus:
+        """The first `number` texts of each language, in the same order."""
+        seen: Counter[str] = Counter()
+        kept = []
+        for text in self.texts:
+            seen[text.language] += 1
+            if seen[text.language] <= number:
+                kept.append(text)
+        return Corpus(tuple(kept), self.name)
+
     def require_languages(self, minimum: int = 2) -> None:
         """Nothing, if there are enough languages.
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from langsteer.atlas.tasks import matching_corpus, prompts
 from langsteer.corpus import read_corpus
-from langsteer.evaluation import read_prompts, write_prompts
+from langsteer.evaluation.prompts import read_prompts, write_prompts
 from langsteer.fitting import fit
 from langsteer.loading import load
 from langsteer.proof import Proof, Stages, prove, tune_space

@@ -25,8 +25,7 @@ from langsteer.atlas.documents import (
 from langsteer.atlas.templates import TEMPLATES
 from langsteer.atlas.world import Concept, Split, world
 from langsteer.corpus import Corpus, Text
-from langsteer.evaluation import Prompt, PromptSet
-from langsteer.evaluation.prompts import lexicon
+from langsteer.evaluation.prompts import Prompt, PromptSet, lexicon
 
 MEASURED = ("translation", "question", "continuation")
 

@@ -104,6 +104,6 @@ def _sums(loaded: Loaded, rows: Sequence[_Row], edits: Sequence[Edit | None]) ->
             position_ids=(mask.cumsum(1) - 1).clamp(min=0),
             use_cache=False,
         ).logits[:, -1]
-    probability = logits.double().softmax(-1).cpu()
+    probability: Tensor = logits.double().softmax(-1).cpu()
     wanted = torch.tensor([[row.source_token, row.target_token] for row in rows])
     return probability.gather(1, wanted).sum(0)
