@@ -137,6 +137,14 @@ def fit(
     limit: Annotated[
         int | None, typer.Option(min=1, help="Use at most this many texts of each language.")
     ] = None,
+    estimator: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME[,NAME…]",
+            help="Keep what these estimators need: second moments, a sample of latents. The means, "
+            "which difference, mean and effects need, are always kept.",
+        ),
+    ] = "difference",
     device: Device = "cpu",
     dtype: Dtype = "auto",
     blocks: Blocks = None,
@@ -149,6 +157,7 @@ def fit(
     every two languages is known, and how many more texts are needed where it is not.
     """
     from langsteer.corpus import read_corpus
+    from langsteer.estimators.registry import keep_for
     from langsteer.fitting import fit as fit_space
     from langsteer.loading import load
     from langsteer.tables import inspection, print_inspection
@@ -169,7 +178,12 @@ def fit(
         model, device=device, dtype=dtype, blocks=blocks, trust_remote_code=trust_remote_code
     )
     space = fit_space(
-        loaded, texts, layers=_numbers(layers), pooling=_pooling(pooling), progress=not as_json
+        loaded,
+        texts,
+        layers=_numbers(layers),
+        pooling=_pooling(pooling),
+        keep=keep_for(name.strip() for name in estimator.split(",")),
+        progress=not as_json,
     )
     space.save(output)
     found = inspection(space)

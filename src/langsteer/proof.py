@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -266,6 +267,9 @@ def as_report(proof: Proof) -> report.Report:
             report.DeltaQuality(one.layer, one.norm, one.standard_error, one.cosine)
             for one in delta_quality(space.statistics)
         ],
+        surface=_surface(proof.tuned, point),
+        confusion=_confusion(proof.outcomes),
+        failures=_failures(proof.outcomes),
     )
 
 
@@ -306,6 +310,11 @@ def _examples(outcomes: Sequence[Outcome], seed: int = 1) -> list[report.Example
     ]
 
 
+def _unsteered(outcomes: Sequence[Outcome]) -> dict[str, str]:
+    """Prompt → what the unsteered model wrote."""
+    return {one.case.prompt.text: one.answer for one in outcomes if one.condition == UNSTEERED}
+
+
 def _example(one: Outcome, unsteered: str) -> report.Example:
     groups = one.case.prompt.references.get(one.case.target, ())
     return report.Example(
@@ -332,6 +341,57 @@ def _layer_points(tuned: Tuned | None, point: OperatingPoint) -> list[report.Lay
     return [
         report.LayerPoint(layer, one.language_rate, one.meaning, one.score)
         for layer, one in sorted(found.items())
+    ]
+
+
+def _surface(tuned: Tuned | None, point: OperatingPoint) -> list[report.LayerStrengthPoint]:
+    """Every layer and strength that tuning tried with the scope that it chose."""
+    trials = () if tuned is None else tuned.trials
+    found = {
+        (trial.point.layers[0], trial.point.strength): trial.objective
+        for trial in trials
+        if trial.point.scope == point.scope
+    }
+    return [report.LayerStrengthPoint(*place, score) for place, score in sorted(found.items())]
+
+
+def _confusion(outcomes: Sequence[Outcome]) -> list[report.Confusion]:
+    """Target language against the language that came out."""
+    counts = Counter(
+        (one.case.target, one.verdict.language) for one in outcomes if one.condition == STEERED
+    )
+    return [report.Confusion(*languages, count) for languages, count in counts.items()]
+
+
+def _failures(outcomes: Sequence[Outcome]) -> list[report.FailureKind]:
+    """The two ways of going wrong, with seeded random examples of each."""
+    plain = _unsteered(outcomes)
+    steered = [one for one in outcomes if one.condition == STEERED]
+    kinds = {
+        "another language": [one for one in steered if not one.verdict.language_right],
+        "another answer": [
+            one
+            for one in steered
+            if one.verdict.language_right and one.verdict.meaning_right is False
+        ],
+    }
+    said = {
+        "another language": "The answer is not in the target language, or in none for sure.",
+        "another answer": "The answer is in the target language, but it is not the right one.",
+    }
+    generator = random.Random(2)
+    return [
+        report.FailureKind(
+            name,
+            said[name],
+            len(found),
+            len(steered),
+            [
+                _example(one, plain.get(one.case.prompt.text, ""))
+                for one in generator.sample(found, min(EXAMPLES_PER_FAMILY, len(found)))
+            ],
+        )
+        for name, found in kinds.items()
     ]
 
 
