@@ -17,17 +17,36 @@ from langsteer.statistics import Keep, Statistics
 TEXTS = 40
 
 
-def random_statistics(layers: int, width: int, languages: int, keep: Keep) -> Statistics:
-    """Statistics of random latents, `TEXTS` concepts in every language."""
+def small_statistics(layers: int, width: int, languages: int) -> Statistics:
+    """Statistics of random latents, `TEXTS` concepts in every language, all that is ever kept."""
     names = [f"l{i}" for i in range(languages)]
+    keep = Keep("language", sample=TEXTS)
     found = Statistics.empty(range(layers), width, names, pooling="text", keep=keep)
-    generator = torch.Generator().manual_seed(0)
-    for first in range(0, TEXTS, 8):
-        concepts = [f"c{i}" for i in range(first, first + 8)] * languages
-        rows = [name for name in names for _ in range(8)]
-        z = torch.randn(len(rows), layers, width, generator=generator)
-        z += torch.arange(len(rows))[:, None, None] // 8
-        found.update(z, torch.ones(len(rows)), rows, concepts)
+    concepts = [f"c{i}" for i in range(TEXTS)] * languages
+    rows = [name for name in names for _ in range(TEXTS)]
+    z = (
+        torch.randn(len(rows), layers, width)
+        + torch.randn(languages, layers, width)[torch.arange(len(rows)) // TEXTS]
+    )
+    found.update(z, torch.ones(len(rows)), rows, concepts)
+    return found
+
+
+def large_statistics(layers: int, width: int, languages: int, at: int) -> Statistics:
+    """As many numbers as a large model has, filled in and not collected; second moments at one."""
+    names = [f"l{i}" for i in range(languages)]
+    keep = Keep("pooled", layers=(at,))
+    found = Statistics.empty(range(layers), width, names, pooling="text", keep=keep)
+    for part in found.moments.values():
+        part.texts, part.weight, part.weight2 = TEXTS, TEXTS, TEXTS
+        part.mean = torch.randn(layers, width, dtype=torch.float64)
+        part.squares = part.scatter = torch.rand(layers, width, dtype=torch.float64)
+    half = torch.randn(width, TEXTS * languages, dtype=torch.float64)
+    found.scatter.sums[""][0] = half @ half.T
+    alignment = found.alignment
+    alignment.concepts = TEXTS
+    alignment.laplacian = TEXTS * (torch.eye(languages) - 1 / languages).double()
+    alignment.moment.normal_()
     return found
 
 
@@ -49,15 +68,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=2)
     torch.set_num_threads(parser.parse_args().threads)
-    small = random_statistics(6, 192, 12, Keep("language", sample=TEXTS))
-    print("d = 192, 6 layers, 12 languages, all 132 ordered pairs")
-    for name in ESTIMATORS:
-        print(f"  {name:20} {seconds(small, name, list(small.layers)):8.2f} s")
-    large = random_statistics(32, 4096, 32, Keep("pooled", layers=(16,)))
-    print("d = 4096, 32 layers, 32 languages, all 992 ordered pairs")
+    print("d = 4096, 32 layers, 32 languages, all 992 ordered pairs", flush=True)
+    large = large_statistics(32, 4096, 32, 16)
     for name in ("difference", "effects"):
-        print(f"  {name:20} {seconds(large, name, list(large.layers)):8.2f} s")
-    print(f"  {'erasure, one layer':20} {seconds(large, 'erasure', [16]):8.2f} s")
+        print(f"  {name:20} {seconds(large, name, list(large.layers)):8.2f} s", flush=True)
+    print(f"  {'erasure, one layer':20} {seconds(large, 'erasure', [16]):8.2f} s", flush=True)
+    print("d = 192, 6 layers, 12 languages, all 132 ordered pairs", flush=True)
+    small = small_statistics(6, 192, 12)
+    for name in ESTIMATORS:
+        print(f"  {name:20} {seconds(small, name, list(small.layers)):8.2f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -14,10 +14,13 @@ def effects(problem: Problem) -> Shift:
     """
     statistics = problem.statistics
     alignment = statistics.alignment
-    alignment.require_connected(problem.origin, problem.target)
-    b = statistics.memo(("effects",), alignment.solution)[statistics.at(problem.layer)]
     row = alignment.languages.index
-    return Shift((b[row(problem.target)] - b[row(problem.origin)]).float())
+    source, target = row(problem.origin), row(problem.target)
+    group = statistics.memo(("groups",), alignment.groups)
+    if group[source] != group[target]:
+        alignment.require_connected(problem.origin, problem.target)
+    b = statistics.memo(("effects",), alignment.solution)[statistics.at(problem.layer)]
+    return Shift((b[target] - b[source]).float())
 
 
 EFFECTS = Estimator(

@@ -149,6 +149,14 @@ class Alignment:
             left -= reach
         return groups
 
+    def groups(self) -> Tensor:
+        """`[K]`: the number of the component that each language is in."""
+        found = torch.zeros(len(self.languages), dtype=torch.int64)
+        for number, group in enumerate(self.components()):
+            for language in group:
+                found[self._at(language)] = number
+        return found
+
     def effects(self) -> Tensor:
         """`b [layers, K, d]`: the least-squares language effects, summing to zero over languages.
 
@@ -172,9 +180,9 @@ class Alignment:
 
     def require_connected(self, source: str, target: str) -> None:
         """Raise `CorpusError` when no concepts connect the two languages."""
-        for group in self.components():
-            if source in group and target in group:
-                return
+        group = self.groups()
+        if group[self._at(source)] == group[self._at(target)]:
+            return
         raise CorpusError(
             f"No concept connects {source} with {target}, directly or by way of other languages. "
             "Add aligned texts of the two, or use the estimator 'difference'."
