@@ -82,6 +82,7 @@ def test_what_could_be_several_languages_is_none(detector: LinguaDetector, text:
         ("経済発表", "ja"),  # letters that only Japanese has
         ("下一个月是三月。", "zh"),  # letters that both have, but too many without kana
         ("十月です", "ja"),
+        ("日本人大学生の文化", "ja"),  # one kana among letters that both have
         ("中国的ソニー公司发布了新产品和服务计划", "zh"),  # a name in kana
         ("我喜欢使用 PyTorch 和 TensorFlow", "zh"),  # names in Latin letters
     ],

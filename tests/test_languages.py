@@ -37,6 +37,7 @@ def tags(draw: st.DrawFn) -> str:
         ("prs", "fa-AF"),
         ("en-uk", "en-GB"),
         ("sr-YU", "sr-RS"),
+        ("uk-SU", "uk-UA"),
         ("es-419", "es-419"),
         ("CA-VALENCIA", "ca-valencia"),
         ("quy_Latn", "quy"),
