@@ -352,9 +352,12 @@ def full_report(**later) -> Report:
         ),
         "created": "12 March 2026",
         "summary": (
-            "Language vectors were estimated from 1,204 texts in each of 12 languages, in one pass through the model.",
-            "One operating point was chosen on the tuning split and applied to 14,520 held-out prompts over 132 ordered pairs.",
-            "The steered model answered in the language steered to in 98.4 % of cases, the unsteered model in 0.1 %.",
+            "Language vectors were estimated from 1,204 texts in each of 12 languages, "
+            "in one pass through the model.",
+            "One operating point was chosen on the tuning split and applied to "
+            "14,520 held-out prompts over 132 ordered pairs.",
+            "The steered model answered in the language steered to in 98.4 % of cases, "
+            "the unsteered model in 0.1 %.",
         ),
         "operating_point": OperatingPoint((2,), 1.0, "generated", "difference", "tuning"),
         "seconds": {"collect": 11.42, "tune": 18.9, "evaluate": 47.31, "figures": 3.6},
@@ -365,7 +368,8 @@ def full_report(**later) -> Report:
             "python": "3.11.2",
         },
         "warnings": (
-            "The predicted cosine of Δ is 0.984 for hi at layer 5, under 0.99: about 800 more texts in hi would raise it.",
+            "The predicted cosine of Δ is 0.984 for hi at layer 5, under 0.99: "
+            "about 800 more texts in hi would raise it.",
         ),
         "families": FAMILIES,
         "examples": EXAMPLES,

@@ -157,6 +157,7 @@ def settings(chart: Chart, canvas: Canvas) -> Iterator[None]:
         rcdefaults()
         rcParams["font.sans-serif"] = ["DejaVu Sans"]
         rcParams["font.size"] = canvas.font_size
+        rcParams["text.parse_math"] = False
         rcParams["svg.fonttype"] = "none"
         rcParams["svg.hashsalt"] = chart.name
         yield

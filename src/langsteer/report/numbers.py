@@ -52,7 +52,7 @@ def count(value: int | None) -> str:
 
 def seconds(value: float) -> str:
     """A duration as `3.2 s` or `2 min 05 s`."""
-    if value < 60:
+    if round(value, 1) < 60:
         return f"{value:.1f}{SPACE}s"
     minutes, rest = divmod(round(value), 60)
     return f"{minutes}{SPACE}min{SPACE}{rest:02d}{SPACE}s"

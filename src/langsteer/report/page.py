@@ -34,10 +34,10 @@ from langsteer.report.tables import Table
 
 SHOWN_EXAMPLES = 4
 """Examples of a family that are open at once; the others are folded away."""
-CONTROLS = (*range(0x09), *range(0x0B, 0x20), 0x7F)
+CONTROLS = (*range(0x09), 0x0B, *range(0x0E, 0x20), 0x7F)
 HALVES = range(0xD800, 0xE000)
 NOT_SHOWABLE = dict.fromkeys((*CONTROLS, *HALVES), "\N{REPLACEMENT CHARACTER}")
-"""What a model can write but HTML cannot hold: control characters, halves of surrogate pairs."""
+"""What a string can hold but HTML cannot: control characters, halves of surrogate pairs."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def write_report(report: Report, folder: Path) -> Path:
     contents |= {f"figures/{chart.name}.csv": encoded(chart.table) for chart in charts}
     if report.families:
         contents["figures/results.csv"] = encoded(results_table(report.families))
-    contents["report.html"] = page.encode(errors="replace")
+    contents["report.html"] = page.encode()
     for name, data in contents.items():
         write_atomically(folder / name, data)
     return folder / "report.html"
@@ -121,7 +121,7 @@ def missing(report: Report, sections: Sequence[Section]) -> list[str]:
 def render(report: Report, sections: Sequence[Section]) -> str:
     """The page as a string."""
     template = environment().get_template("template.html.j2")
-    return template.render(
+    page = template.render(
         report=report,
         sections={section.anchor: section for section in sections if section.charts},
         missing=missing(report, sections),
@@ -129,6 +129,7 @@ def render(report: Report, sections: Sequence[Section]) -> str:
         groups=grouped(report.examples),
         tiles=[family for family in report.families if condition(family, "steered")],
     )
+    return page.translate(NOT_SHOWABLE)
 
 
 @cache
@@ -148,7 +149,6 @@ def environment() -> Environment:
         "count": numbers.count,
         "seconds": numbers.seconds,
         "language": language_name,
-        "showable": showable,
         "joined": joined,
         "plain": numbers.plain,
         "join_layers": join_layers,
@@ -192,11 +192,6 @@ def language_name(tag: str) -> str:
         return display_name(tag)
     except LanguageError:
         return tag
-
-
-def showable(text: str) -> str:
-    """Text of a model without space around it, and with what HTML cannot hold replaced."""
-    return text.strip().translate(NOT_SHOWABLE)
 
 
 def joined(text: str) -> str:

@@ -1,0 +1,166 @@
+"""The report in a real browser: a phone, the dark, no network, a keyboard."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from langsteer.report import PairResult, page, write_report
+from report_data import full_report, grown_report, pair_results
+
+playwright = pytest.importorskip("playwright.sync_api", reason="the playwright package is missing")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
+
+ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+PHONE = {"width": 360, "height": 740}
+DESK = {"width": 1280, "height": 900}
+
+CONTRASTS = """
+() => {
+  const channels = colour => colour.match(/[\\d.]+/g).map(Number);
+  const luminance = ([r, g, b]) => [r, g, b]
+    .map(c => c / 255).map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = element => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = channels(getComputedStyle(at).backgroundColor);
+      if (colour.length < 4 || colour[3] > 0) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  for (const element of document.body.querySelectorAll('*:not(svg *)')) {
+    const own = [...element.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
+    if (!own || !element.checkVisibility()) continue;
+    const one = luminance(channels(getComputedStyle(element).color));
+    const other = luminance(ground(element));
+    found.push([(Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05),
+                element.textContent.trim().slice(0, 40)]);
+  }
+  return found;
+}
+"""
+OUTSIDE = """
+() => [...document.querySelectorAll('svg text')].filter(text => {
+  const box = text.getBoundingClientRect();
+  const frame = text.closest('svg').getBoundingClientRect();
+  return box.width && (box.left < frame.left - 3 || box.right > frame.right + 3);
+}).map(text => text.textContent)
+"""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory) -> str:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "png", lambda chart: b"")
+        return write_report(grown_report(), tmp_path_factory.mktemp("report")).as_uri()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    with playwright.sync_playwright() as engine:
+        started = engine.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def visit(browser):
+    contexts = []
+
+    def open_view(address, size, scheme="light"):
+        context = browser.new_context(viewport=size, color_scheme=scheme, offline=True)
+        contexts.append(context)
+        view = context.new_page()
+        view.asked, view.said = [], []
+        view.on("request", lambda request: view.asked.append(request.url))
+        view.on("console", lambda message: view.said.append(message.text))
+        view.goto(address)
+        return view
+
+    yield open_view
+    for context in contexts:
+        context.close()
+
+
+def width(view) -> int:
+    return view.evaluate("document.documentElement.scrollWidth")
+
+
+def open_everything(view) -> None:
+    view.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+
+
+def test_page_needs_no_network(visit, address):
+    view = visit(address, DESK)
+    assert view.asked == [address]
+    assert view.said == []
+
+
+def test_phone_does_not_scroll_sideways(visit, address):
+    view = visit(address, PHONE)
+    assert width(view) == PHONE["width"]
+    open_everything(view)
+    assert width(view) == PHONE["width"]
+
+
+def test_long_words_and_wide_matrices_fit_a_phone(visit, tmp_path):
+    tags = [pair.source for pair in pair_results()[::11]] + ["el", "he", "ko", "pt-BR"]
+    report = full_report(
+        title="a" * 90,
+        warnings=("/" + "path" * 40,),
+        pairs=[PairResult(tag, other, 0.5, None, 1) for tag in tags for other in tags[-2:]],
+        layers=(),
+        uncertainty=(),
+        word_probability=(),
+        shares=(),
+    )
+    view = visit(write_report(report, tmp_path).as_uri(), PHONE)
+    assert width(view) == PHONE["width"]
+    (box,) = [one for one in view.query_selector_all("figure > .scroll") if one.is_visible()]
+    assert box.evaluate("box => box.scrollWidth > box.clientWidth")
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_words_of_figures_stay_inside(visit, address, size):
+    assert visit(address, size).evaluate(OUTSIDE) == []
+
+
+def test_phone_has_its_own_drawings(visit, address):
+    shown = "[...document.querySelectorAll('.wide')].map(one => one.checkVisibility())"
+    assert not any(visit(address, PHONE).evaluate(shown))
+    assert all(visit(address, DESK).evaluate(shown))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_contrast(visit, address, scheme):
+    view = visit(address, DESK, scheme)
+    open_everything(view)
+    found = view.evaluate(CONTRASTS)
+    assert len(found) > 300
+    assert [text for ratio, text in found if ratio < 4.5] == []
+
+
+def test_figures_take_the_colours_of_the_scheme(visit, address):
+    colour = "getComputedStyle(document.querySelector('#figure-layers svg text')).fill"
+    fills = {visit(address, DESK, scheme).evaluate(colour) for scheme in ("light", "dark")}
+    assert len(fills) == 2
+    assert "rgb(0, 0, 0)" not in fills
+
+
+def test_keyboard_opens_the_values(visit, address):
+    view = visit(address, DESK)
+    view.focus("#figure-layers .files a")
+    for _ in range(2):
+        view.keyboard.press("Tab")
+    assert view.evaluate("document.activeElement.tagName") == "SUMMARY"
+    view.keyboard.press("Enter")
+    assert view.is_visible("#figure-layers table")
+
+
+def test_arabic_stands_at_the_right(visit, address):
+    view = visit(address, DESK)
+    direction = "one => getComputedStyle(one).direction"
+    assert view.eval_on_selector('.quoted[lang="ar"]', direction) == "rtl"
+    assert view.eval_on_selector('.quoted[lang="de"]', direction) == "ltr"
