@@ -423,3 +423,9 @@ def test_more_coordinates_than_texts_are_no_obstacle(name):
     assert moved.isfinite().all()
     if not isinstance(edit, Shift):
         torch.testing.assert_close(moved.double(), found.mean("ja", 0), atol=1e-3, rtol=1e-3)
+
+
+def test_covariances_that_are_nearly_singular_can_still_be_used():
+    half = normal(12, 3, seed=0)
+    raw = (half @ half.T).float().double()
+    torch.linalg.cholesky(shrunk(raw, 1e12))

@@ -9,6 +9,8 @@ from langsteer.statistics import Statistics
 
 FLOOR = 1e-10
 """Variance of a coordinate, relative to the largest, below which it counts as noise of rounding."""
+LEAST = 1e-5
+"""Least shrinkage: float32 sums may leave correlations that are not quite positive definite."""
 
 
 def covariance(statistics: Statistics, layer: int, language: str | None = None) -> Tensor:
@@ -48,7 +50,7 @@ def shrunk(raw: Tensor, n: float) -> Tensor:
     variance = raw.diagonal()
     scale = variance.clamp_min(FLOOR * float(variance.max().clamp_min(1e-300))).sqrt()
     correlation = raw / scale[:, None] / scale[None, :]
-    rho = intensity(correlation, n)
+    rho = max(LEAST, intensity(correlation, n))
     correlation = correlation * (1 - rho)
     correlation.diagonal().fill_(1.0)
     return correlation * scale[:, None] * scale[None, :]
