@@ -219,3 +219,26 @@ def test_an_unknown_pooling(
 ) -> None:
     said = error_of(capsys, "fit", model, corpus, "-o", tmp_path / "s", "--pooling", "max")
     assert "'max'" in said
+
+
+def test_verify_passes_on_a_sound_model(
+    model: Path, space: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert run("verify", model, "--space", space, "--json") == 0
+    checks = json.loads(capsys.readouterr().out)
+    assert len(checks) > 3
+    assert all(check["ok"] for check in checks)
+    assert run("verify", model) == 0
+    assert "model.layers" in capsys.readouterr().out
+
+
+def test_verify_fails_with_one_where_a_check_fails(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import langsteer.verify
+
+    broken = langsteer.verify.Check("strength 0", False, "differs by 1")
+    monkeypatch.setattr(langsteer.verify, "verify", lambda loaded, space: [broken])
+    assert run("verify", model) == 1
+    assert "failed" in capsys.readouterr().out
