@@ -359,7 +359,7 @@ def full_report(**later) -> Report:
             "The steered model answered in the language steered to in 98.4 % of cases, "
             "the unsteered model in 0.1 %.",
         ),
-        "operating_point": OperatingPoint((2,), 1.0, "generated", "difference", "tuning"),
+        "operating_point": OperatingPoint((2,), 1.0, "generated", "difference", split="tuning"),
         "seconds": {"collect": 11.42, "tune": 18.9, "evaluate": 47.31, "figures": 3.6},
         "versions": {
             "langsteer": "0.1.0",

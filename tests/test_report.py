@@ -299,7 +299,7 @@ def test_one_layer_one_pair_one_language(tmp_path):
         "t",
         MODEL,
         CORPUS,
-        layers=[LayerPoint(3, Rate(0.5))],
+        layers=[LayerPoint(3, Rate(0.5, 0.25, 0.75, 9))],
         pairs=[PairResult("en", "de", 0.5, None, 4)],
         shares=[ShareOfVariance(3, 0.2, 0.3, 0.5)],
         language_map=LanguageMap([LanguagePoint("de", 1.0, 1.0)]),
@@ -379,8 +379,7 @@ def test_percentages_never_overstate(value, digits):
 
 def test_missing_numbers_are_dashes():
     assert numbers.percent(None) == numbers.percent(float("nan")) == numbers.real(None) == "–"
-    assert numbers.interval(Rate(0.5)) == ""
-    assert numbers.interval(Rate(0.5, 0.25, 1.0)) == "25.0–100.0"
+    assert numbers.interval(Rate(0.5, 0.25, 1.0, 8)) == "25.0–100.0"
     assert (
         numbers.seconds(59.96)
         == numbers.seconds(60)

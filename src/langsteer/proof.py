@@ -28,6 +28,7 @@ from langsteer.evaluation.run import (
     RANDOM,
     STEERED,
     UNSTEERED,
+    Condition,
     Outcome,
     Runner,
     cases,
@@ -80,7 +81,7 @@ class Proof:
     words: list[WordProbabilities] = field(default_factory=list)
 
     @property
-    def families(self) -> dict[str, dict[str, Scores]]:
+    def families(self) -> dict[str, dict[Condition, Scores]]:
         """Family → condition → scores."""
         return by_family(self.outcomes)
 
@@ -158,7 +159,7 @@ def prove(
     *,
     languages: Sequence[str] | None = None,
     per_pair: int | None = None,
-    conditions: Sequence[str] = CONDITIONS,
+    conditions: Sequence[Condition] = CONDITIONS,
     max_new_tokens: int = 48,
     quiet: bool = False,
     stages: Stages | None = None,
@@ -191,7 +192,7 @@ def prove(
     return Proof(loaded, space, point, outcomes, dict(stages.seconds), tuned, words)
 
 
-def results_table(families: dict[str, dict[str, Scores]], point: OperatingPoint) -> Table:
+def results_table(families: dict[str, dict[Condition, Scores]], point: OperatingPoint) -> Table:
     """Every family under every condition, with 95 % intervals."""
     where = ", ".join(str(layer) for layer in point.layers)
     table = Table(
@@ -273,7 +274,7 @@ def as_report(proof: Proof) -> report.Report:
     )
 
 
-def _summary(proof: Proof, families: dict[str, dict[str, Scores]]) -> list[str]:
+def _summary(proof: Proof, families: dict[str, dict[Condition, Scores]]) -> list[str]:
     space, point = proof.space, proof.point
     texts = sum(space.corpus.texts.values())
     rates = ", ".join(
@@ -289,7 +290,7 @@ def _summary(proof: Proof, families: dict[str, dict[str, Scores]]) -> list[str]:
     ]
 
 
-def _condition(name: str, found: Scores) -> report.ConditionResult:
+def _condition(name: Condition, found: Scores) -> report.ConditionResult:
     return report.ConditionResult(
         name, found.language_rate, found.meaning, found.score, found.prompts
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final, Literal
 
 from langsteer.detect import Detector
 from langsteer.errors import LanguageError
@@ -18,8 +19,12 @@ from langsteer.loading import Loaded
 from langsteer.space import OperatingPoint, Space
 from langsteer.steering import Edit, Scope, generate
 
-STEERED, UNSTEERED, RANDOM, PROMPTED = "steered", "unsteered", "random", "prompted"
-CONDITIONS = (STEERED, UNSTEERED, RANDOM, PROMPTED)
+Condition = Literal["steered", "unsteered", "random", "prompted"]
+STEERED: Final = "steered"
+UNSTEERED: Final = "unsteered"
+RANDOM: Final = "random"
+PROMPTED: Final = "prompted"
+CONDITIONS: tuple[Condition, ...] = (STEERED, UNSTEERED, RANDOM, PROMPTED)
 MAX_NEW_TOKENS = 48
 
 Progress = Callable[[int], None]
@@ -44,7 +49,7 @@ class Outcome:
     """One judged answer."""
 
     case: Case
-    condition: str
+    condition: Condition
     answer: str
     verdict: Verdict
 
@@ -109,24 +114,20 @@ class Runner:
         self.progress = progress
         self._unsteered: dict[str, str] = {}
 
-    def run(self, condition: str, todo: Sequence[Case], point: OperatingPoint) -> list[Outcome]:
-        """Answer and judge all cases under one condition; cases that it cannot treat are left out.
-
-        Raises:
-            ValueError: The condition is not one of CONDITIONS.
-        """
+    def run(
+        self, condition: Condition, todo: Sequence[Case], point: OperatingPoint
+    ) -> list[Outcome]:
+        """Answer and judge all cases under one condition, without those that it cannot treat."""
         if condition == UNSTEERED:
             return self._outcomes(condition, todo, self._answer_unsteered(todo))
         if condition == PROMPTED:
             todo = [case for case in todo if case.target in case.prompt.instructed]
             texts = [case.prompt.instructed[case.target] for case in todo]
             return self._outcomes(condition, todo, self._generate(todo, texts, None))
-        if condition not in CONDITIONS:
-            raise ValueError(f"unknown condition {condition!r}; known: {', '.join(CONDITIONS)}")
         estimator = "random" if condition == RANDOM else None
         return self.steer(condition, todo, [point] * len(todo), estimator)
 
-    def size(self, condition: str, todo: Sequence[Case]) -> int:
+    def size(self, condition: Condition, todo: Sequence[Case]) -> int:
         """How many answers a condition has to generate."""
         if condition == UNSTEERED:
             return len({case.prompt.text for case in todo} - self._unsteered.keys())
@@ -136,7 +137,7 @@ class Runner:
 
     def steer(
         self,
-        condition: str,
+        condition: Condition,
         todo: Sequence[Case],
         points: Sequence[OperatingPoint],
         estimator: str | None = None,
@@ -178,7 +179,7 @@ class Runner:
         )
 
     def _outcomes(
-        self, condition: str, todo: Sequence[Case], generated: Sequence[str]
+        self, condition: Condition, todo: Sequence[Case], generated: Sequence[str]
     ) -> list[Outcome]:
         answers = [case.prompt.answer(text) for case, text in zip(todo, generated, strict=True)]
         judged = self.judge.verdicts(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from langsteer.evaluation.rates import Floats, Rate, combined_rate, harmonic_mean, rate
-from langsteer.evaluation.run import Outcome
+from langsteer.evaluation.run import Condition, Outcome
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ def scores(outcomes: Sequence[Outcome]) -> Scores:
     )
 
 
-def by_family(outcomes: Iterable[Outcome]) -> dict[str, dict[str, Scores]]:
+def by_family(outcomes: Iterable[Outcome]) -> dict[str, dict[Condition, Scores]]:
     """Family → condition → scores, in order of appearance."""
-    groups: dict[str, dict[str, list[Outcome]]] = {}
+    groups: dict[str, dict[Condition, list[Outcome]]] = {}
     for one in outcomes:
         family = groups.setdefault(one.case.prompt.family, {})
         family.setdefault(one.condition, []).append(one)

@@ -3,8 +3,9 @@
 Fill a `Report` and hand it to `write_report`.
 """
 
+from langsteer.evaluation.rates import Rate
+from langsteer.evaluation.run import Condition
 from langsteer.report.data import (
-    Condition,
     ConditionResult,
     Confusion,
     CorpusFacts,
@@ -18,14 +19,13 @@ from langsteer.report.data import (
     LayerStrengthPoint,
     MethodResult,
     ModelFacts,
-    OperatingPoint,
     PairResult,
-    Rate,
     Report,
     ShareOfVariance,
     WordProbability,
 )
 from langsteer.report.page import write_report
+from langsteer.space import OperatingPoint
 
 __all__ = [
     "Condition",

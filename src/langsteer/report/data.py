@@ -7,19 +7,10 @@ that was not measured is `None`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
-Condition = Literal["steered", "unsteered", "random", "prompted"]
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """A measured fraction in [0, 1] with its 95 % interval and the number of observations."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-    n: int | None = None
+from langsteer.evaluation.rates import Rate
+from langsteer.evaluation.run import Condition
+from langsteer.space import OperatingPoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +31,6 @@ class CorpusFacts:
     name: str
     texts: Mapping[str, int]
     digest: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class OperatingPoint:
-    """The setting under which everything was measured, and the split that it was chosen on."""
-
-    layers: Sequence[int]
-    strength: float
-    scope: str
-    estimator: str
-    split: str
 
 
 @dataclass(frozen=True, slots=True)

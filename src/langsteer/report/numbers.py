@@ -2,7 +2,7 @@
 
 import math
 
-from langsteer.report.data import Rate
+from langsteer.evaluation.rates import Rate
 
 SPACE = "\N{NO-BREAK SPACE}"
 DASH = "\N{EN DASH}"
@@ -29,9 +29,7 @@ def bare_percent(value: float | None, digits: int = 1) -> str:
 
 
 def interval(rate: Rate) -> str:
-    """The interval of a rate as `96.8–97.9`, empty where there is none."""
-    if rate.low is None or rate.high is None:
-        return ""
+    """The interval of a rate as `96.8–97.9`."""
     return f"{bare_percent(rate.low)}{DASH}{bare_percent(rate.high)}"
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from langsteer.evaluation.rates import Rate
 from langsteer.report import numbers
-from langsteer.report.data import Rate
 
 Kind = Literal["text", "rate", "real", "count"]
 Value = str | float | int | None

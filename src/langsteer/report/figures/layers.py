@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from langsteer.evaluation.rates import Rate
 from langsteer.report import numbers
-from langsteer.report.data import LayerPoint, OperatingPoint, Rate
+from langsteer.report.data import LayerPoint
 from langsteer.report.drawing import Canvas, Chart, layer_axis, percent_axis
 from langsteer.report.tables import Column, Table, rate_columns, rate_values
+from langsteer.space import OperatingPoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +115,7 @@ def curve(axes: Axes, series: Series, known: Sequence[tuple[int, Rate]], colour:
         linewidth=1.8,
         label=series.label,
     )
-    bounded = [
-        (layer, rate.low, rate.high)
-        for layer, rate in known
-        if rate.low is not None and rate.high is not None
-    ]
+    bounded = [(layer, rate.low, rate.high) for layer, rate in known]
     if bounded:
         where, low, high = zip(*bounded, strict=True)
         axes.fill_between(where, low, high, color=colour, alpha=0.14, linewidth=0)

@@ -95,8 +95,7 @@ def panel(
     for one in results:
         y, rate = methods.index(one.method), one.score
         colour = canvas.colour("accent" if one.ours else "quiet")
-        if rate.low is not None and rate.high is not None:
-            axes.plot([rate.low, rate.high], [y, y], color=colour, linewidth=2, alpha=0.7)
+        axes.plot([rate.low, rate.high], [y, y], color=colour, linewidth=2, alpha=0.7)
         face = colour if one.ours else canvas.colour("paper")
         axes.plot(rate.value, y, "o", color=colour, markerfacecolor=face, markersize=6)
     axes.set_yticks(range(len(methods)), list(methods))

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from langsteer.report import numbers
-from langsteer.report.data import LayerStrengthPoint, OperatingPoint
+from langsteer.report.data import LayerStrengthPoint
 from langsteer.report.drawing import Chart
 from langsteer.report.figures.matrix import Matrix
 from langsteer.report.tables import Column, Table
+from langsteer.space import OperatingPoint
 
 
 def surface_chart(
