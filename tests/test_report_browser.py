@@ -72,6 +72,7 @@ def visit(browser):
     def open_view(address, size, scheme="light"):
         context = browser.new_context(viewport=size, color_scheme=scheme, offline=True)
         contexts.append(context)
+        context.set_default_timeout(120_000)
         view = context.new_page()
         view.asked, view.said = [], []
         view.on("request", lambda request: view.asked.append(request.url))

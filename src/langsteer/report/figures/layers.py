@@ -115,7 +115,11 @@ def curve(axes: Axes, series: Series, known: Sequence[tuple[int, Rate]], colour:
         linewidth=1.8,
         label=series.label,
     )
-    bounded = [(layer, rate.low, rate.high) for layer, rate in known]
-    if bounded:
-        where, low, high = zip(*bounded, strict=True)
-        axes.fill_between(where, low, high, color=colour, alpha=0.14, linewidth=0)
+    axes.fill_between(
+        [layer for layer, _ in known],
+        [rate.low for _, rate in known],
+        [rate.high for _, rate in known],
+        color=colour,
+        alpha=0.14,
+        linewidth=0,
+    )
