@@ -90,7 +90,10 @@ def question(language: str, fact: Fact, answer_in: str | None = None) -> Documen
 
 
 def ordered_list(language: str, concepts: Sequence[Concept]) -> Document:
-    """Months or days in order: the last two are the answer, those before them are in the prompt."""
+    """Months or days in order: the last two are the answer, those before them are in the prompt.
+
+    The key is the next name alone: nothing in the prompt says how long the list is to be.
+    """
     given = len(concepts) - WRITTEN
     names = [concept.names[language] for concept in concepts]
     return Document(
@@ -98,7 +101,7 @@ def ordered_list(language: str, concepts: Sequence[Concept]) -> Document:
         language=language,
         prompt=quoted_list(language, concepts[0].kind, names[:given]),
         answer=list_end(language, names[given:]),
-        keys=tuple((name,) for name in names[given:]),
+        keys=((names[given],),),
         concepts=tuple(concept.id for concept in concepts),
     )
 
