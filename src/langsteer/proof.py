@@ -140,7 +140,7 @@ def tune_space(
     languages = languages or space.languages
     layers = list(space.layers) if layers is None else list(layers)
     every = cases(prompts, ordered_pairs(languages))
-    coarse = sample_cases(every, 1, seed)
+    coarse = sample_cases(every, per_pair, seed, families=False)
     fine = sample_cases(every, per_pair, seed + 1)
     runner = Runner(
         loaded, space, prompts, LinguaDetector(languages), max_new_tokens=max_new_tokens

@@ -15,7 +15,7 @@ from langsteer.evaluation.run import STEERED, Case, Outcome, Runner
 from langsteer.evaluation.summary import Scores, objective, scores
 from langsteer.space import OperatingPoint
 
-STRENGTHS = (0.5, 0.75, 1.25, 1.5, 2.0)
+STRENGTHS = (0.75, 1.25, 1.5)
 SCOPES = ("all", "generated")
 
 
@@ -36,12 +36,18 @@ class Tuned:
     trials: tuple[Trial, ...]
 
 
-def sample_cases(cases: Sequence[Case], per_group: int, seed: int = 0) -> list[Case]:
-    """At most ``per_group`` cases of every family and ordered pair of languages."""
+def sample_cases(
+    cases: Sequence[Case], per_group: int, seed: int = 0, *, families: bool = True
+) -> list[Case]:
+    """At most ``per_group`` cases of every ordered pair of languages, and of every family in it.
+
+    Without ``families`` each pair has ``per_group`` cases in all, of whichever family.
+    """
     generator = random.Random(seed)
-    groups: dict[tuple[str, str, str], list[Case]] = {}
+    groups: dict[tuple[str, ...], list[Case]] = {}
     for case in cases:
-        groups.setdefault((case.prompt.family, case.source, case.target), []).append(case)
+        family = (case.prompt.family,) if families else ()
+        groups.setdefault((*family, case.source, case.target), []).append(case)
     return [
         case
         for group in groups.values()

@@ -21,8 +21,8 @@ MODEL = Path(__file__).parent / "model"
 """The embedded model: a folder like that of any other."""
 TUNE_PROMPTS = 6
 TEST_PROMPTS = 12
-PER_PAIR = 5
-MAX_NEW_TOKENS = 40
+PER_PAIR = 4
+MAX_NEW_TOKENS = 36
 
 
 @dataclass(frozen=True)

@@ -166,17 +166,24 @@ class Runner:
     def _generate(
         self, todo: Sequence[Case], texts: Sequence[str], edits: Sequence[Edit] | None
     ) -> list[str]:
-        if not texts:
-            return []
-        return generate(
-            self.loaded.stream,
-            self.loaded.tokenizer,
-            texts,
-            edits,
-            max_new_tokens=self.max_new_tokens,
-            stop=[case.prompt.stop for case in todo],
-            on_batch=self.progress,
-        )
+        # Answers of one family are about equally long, and a batch takes as long as its longest.
+        families: dict[str, list[int]] = {}
+        for number, case in enumerate(todo):
+            families.setdefault(case.prompt.family, []).append(number)
+        answers = [""] * len(todo)
+        for rows in families.values():
+            found = generate(
+                self.loaded.stream,
+                self.loaded.tokenizer,
+                [texts[row] for row in rows],
+                None if edits is None else [edits[row] for row in rows],
+                max_new_tokens=self.max_new_tokens,
+                stop=[todo[row].prompt.stop for row in rows],
+                on_batch=self.progress,
+            )
+            for row, answer in zip(rows, found, strict=True):
+                answers[row] = answer
+        return answers
 
     def _outcomes(
         self, condition: Condition, todo: Sequence[Case], generated: Sequence[str]
