@@ -7,7 +7,7 @@ import pytest
 
 from langsteer.detect import Detection
 from langsteer.errors import CorpusError, LanguageError
-from langsteer.evaluation.judge import Judge, distinguishable, has_meaning, normalised
+from langsteer.evaluation.judge import Judge, distinguishable, has_meaning, normalised, occurs
 from langsteer.evaluation.prompts import Prompt, PromptSet, read_prompts, write_prompts
 from langsteer.evaluation.run import Case, Outcome, cases, ordered_pairs
 from langsteer.evaluation.summary import by_family, by_pair, objective, scores
@@ -127,6 +127,21 @@ def test_a_list_is_judged_name_by_name(answer: str, right: bool, meaning: bool) 
 def test_a_list_of_shared_names_cannot_show_a_change() -> None:
     assert not distinguishable(LISTED, "de")
     assert distinguishable(LISTED, "fr")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("português", '"português" é a língua', True),
+        ("português", '"portuguêspespanhol" é a língua', False),
+        ("oman", "roman", False),
+        ("日本円", "通貨は日本円です", True),
+        ("евро", "здесь евро.", True),
+        ("", "anything", False),
+    ],
+)
+def test_a_name_occurs_as_a_word(name: str, text: str, expected: bool) -> None:
+    assert occurs(name, text) is expected
 
 
 def test_without_a_key_there_is_no_verdict_on_meaning() -> None:

@@ -12,12 +12,12 @@ import sys
 from collections import defaultdict
 
 from langsteer.atlas.documents import FAMILIES, Document, Writer
-from langsteer.evaluation.judge import normalised
+from langsteer.evaluation.judge import normalised, occurs
 from langsteer.loading import load
 from langsteer.steering import generate
 
 GATE = 0.97
-PER_LANGUAGE = 100
+PER_LANGUAGE = 300
 SEED = 99
 GATED = FAMILIES[:3]
 
@@ -39,7 +39,7 @@ def is_right(document: Document, answer: str) -> bool:
     if document.family == "translation":
         return answer.split('"', maxsplit=1)[0] == document.keys[0][0]
     text = normalised(answer)
-    return all(any(normalised(name) in text for name in group) for group in document.keys)
+    return all(any(occurs(normalised(name), text) for name in group) for group in document.keys)
 
 
 def main() -> None:

@@ -36,6 +36,7 @@ from langsteer.evaluation.run import (
 )
 from langsteer.evaluation.summary import PairScores, Scores, by_family, by_pair
 from langsteer.evaluation.words import WordProbabilities, word_probabilities
+from langsteer.languages import likely_script, parts
 from langsteer.loading import Loaded
 from langsteer.progress import Advance, bar
 from langsteer.space import OperatingPoint, Space
@@ -245,7 +246,10 @@ def as_report(proof: Proof) -> report.Report:
     return report.Report(
         title=f"Steering {loaded.model.config.model_type} into {len(space.languages)} languages",
         model=report.ModelFacts(
-            loaded.name, loaded.model.config.model_type, loaded.stream.depth, loaded.stream.width
+            Path(loaded.name).name,
+            loaded.model.config.model_type,
+            loaded.stream.depth,
+            loaded.stream.width,
         ),
         corpus=report.CorpusFacts(space.corpus.name, dict(space.corpus.texts), space.corpus.digest),
         summary=_summary(proof, families),
@@ -405,7 +409,7 @@ def _language_map(space: Space, layer: int) -> report.LanguageMap:
     places = left[:, :2] * values[:2]
     return report.LanguageMap(
         points=[
-            report.LanguagePoint(language, float(x), float(y))
+            report.LanguagePoint(language, float(x), float(y), likely_script(parts(language)) or "")
             for language, (x, y) in zip(space.languages, places, strict=True)
         ],
         layer=layer,

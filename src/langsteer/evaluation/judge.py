@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from langsteer.detect import Detector
 from langsteer.evaluation.prompts import Prompt, PromptSet
 
+UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
+"""How the Unicode names of characters begin in scripts without spaces between words."""
 BETWEEN_NAMES = re.compile(r'["“”„«»「」,،、;]+')
 
 
@@ -46,13 +48,31 @@ def has_meaning(answer: str, prompt: Prompt, target: str) -> bool | None:
     """Whether the answer holds what the references in the target language ask for; None without
     any.
 
-    In a lexical answer the names must be equal, in a sentence it is enough that they occur.
+    In a lexical answer the names must be equal, in a sentence it is enough that they occur as
+    words.
     """
     groups = prompt.references.get(target)
     if not groups:
         return None
-    text: Container[str] = names(answer) if prompt.lexical else normalised(answer)
-    return all(any(normalised(name) in text for name in group) for group in groups)
+    if prompt.lexical:
+        found = set(names(answer))
+        return all(any(normalised(name) in found for name in group) for group in groups)
+    text = normalised(answer)
+    return all(any(occurs(normalised(name), text) for name in group) for group in groups)
+
+
+def occurs(name: str, text: str) -> bool:
+    """Whether a name stands in a text, and not as a part of a longer word.
+
+    Scripts that put no space between words have no such boundary: there it is enough to occur.
+    """
+    before = "" if _unspaced(name[:1]) else r"(?<!\w)"
+    after = "" if _unspaced(name[-1:]) else r"(?!\w)"
+    return bool(name) and re.search(before + re.escape(name) + after, text) is not None
+
+
+def _unspaced(character: str) -> bool:
+    return unicodedata.name(character, "").startswith(UNSPACED)
 
 
 def answerable(prompt: Prompt, target: str) -> bool:
