@@ -66,9 +66,11 @@ def occurs(name: str, text: str) -> bool:
 
     Scripts that put no space between words have no such boundary: there it is enough to occur.
     """
-    before = "" if _unspaced(name[:1]) else r"(?<!\w)"
-    after = "" if _unspaced(name[-1:]) else r"(?!\w)"
-    return bool(name) and re.search(before + re.escape(name) + after, text) is not None
+    if not name:
+        return False
+    before = "" if _unspaced(name[0]) else r"(?<!\w)"
+    after = "" if _unspaced(name[-1]) else r"(?!\w)"
+    return re.search(before + re.escape(name) + after, text) is not None
 
 
 def _unspaced(character: str) -> bool:
