@@ -38,6 +38,7 @@ FAMILIES: dict[str, tuple[str, dict[str, object]]] = {
     "olmo2": ("Olmo2", {"num_key_value_heads": 1}),
     "falcon": ("Falcon", {"multi_query": True, "parallel_attn": True, "alibi": False}),
     "bloom": ("Bloom", {}),
+    "mixtral": ("Mixtral", {**_GROUPED, "num_local_experts": 4}),
     "mamba": ("Mamba", {"state_size": 4, "expand": 2, "time_step_rank": 2}),
 }
 _MODEL_NAMES = {"Gemma3Text": "Gemma3ForCausalLM", "GPT2": "GPT2LMHeadModel"}

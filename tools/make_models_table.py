@@ -23,7 +23,7 @@ from langsteer.errors import ModelError
 from langsteer.residual import ResidualStream
 from langsteer.verify import verify_stream
 
-LAYERS, LIMIT = 4, 20_000_000
+LAYERS, LIMIT = 4, 50_000_000
 SMALL: dict[str, Any] = {
     **dict.fromkeys(("hidden_size", "d_model", "n_embd", "dim", "embed_dim", "model_dim"), 32),
     **dict.fromkeys(("num_hidden_layers", "n_layer", "num_layers", "n_layers", "depth"), LAYERS),
@@ -44,12 +44,14 @@ SMALL: dict[str, Any] = {
     **dict.fromkeys(("mamba_d_state", "state_size", "ssm_state_size", "mamba_dt_rank"), 8),
     **dict.fromkeys(("mamba_d_head", "mamba_head_dim"), 16),
     **dict.fromkeys(("linear_key_head_dim", "linear_value_head_dim"), 8),
-    "qk_rope_head_dim": 4,
+    "qk_rope_head_dim": 8,
     "rotary_dim": 4,
     "linear_num_key_heads": 2,
     "vocab_size": 320,
     "vocab_size_per_layer_input": 320,
     "hidden_size_per_layer_input": 8,
+    "out_hidden_size": 32,
+    "text_hidden_size": 32,
     "image_size": 28,
     "patch_size": 14,
     "lru_width": 32,
@@ -61,7 +63,57 @@ SMALL: dict[str, Any] = {
     "pad_token_id": 0,
 }
 PER_LAYER = ("layer_types", "layers_block_type", "mlp_layer_types", "block_types")
-SPECIAL: dict[str, dict[str, Any]] = {}
+MROPE: dict[str, Any] = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 1, 1]}
+QSA = {
+    "indexer_n_heads": 2,
+    "indexer_kv_heads": 1,
+    "indexer_head_dim": 8,
+    "indexer_budget": 8,
+    "indexer_compress_ratio": 2,
+}
+SPECIAL: dict[str, dict[str, Any]] = {  # what the general sizes above do not cover
+    "bamba": {"attn_layer_indices": [1]},
+    "cohere_compass_text": {
+        "rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 1e4}}
+    },
+    "blt": {"encoder_hash_byte_group_vocab": 64},
+    "dbrx": {"attn_config": {"kv_n_heads": 2, "clip_qkv": 8, "rope_theta": 1e4}},
+    "dots1": {"n_routed_experts": 4, "num_experts_per_tok": 2, "n_shared_experts": 1},
+    "deepseek_v2": {"num_experts_per_tok": 2},
+    "diffusion_gemma_text": {"num_experts": 4, "top_k_experts": 2, "moe_intermediate_size": 32},
+    "ernie4_5_vl_moe_text": {"moe_intermediate_size": [32, 32], "head_dim": 64},
+    "florence_vision": {"patch_size": [7, 3, 3, 3]},
+    "falcon_h1": {"mamba_d_ssm": 64},
+    "gemma3n_text": {"num_kv_shared_layers": 0},
+    "gemma4_text": {"global_head_dim": 8},
+    "gemma4_unified_text": {"global_head_dim": 8},
+    "glm4v_text": {"rope_parameters": MROPE},
+    "glm_ocr_text": {"rope_parameters": MROPE},
+    "glm4v_moe_text": {
+        "rope_parameters": {**MROPE, "partial_rotary_factor": 0.5, "mrope_section": [1, 1, 0]}
+    },
+    "glm5_next_text": {"num_key_value_heads": 4, "qk_rope_head_dim": 0},
+    "gpt_neo": {"attention_types": [[["global", "local"], 2]]},
+    "granitemoehybrid": {"layer_types": ["linear_attention", "full_attention"] * 2},
+    "hunyuan_v1_dense": {"head_dim": 8},
+    "hunyuan_v1_moe": {"head_dim": 8},
+    "hunyuan_vl_text": {"head_dim": 8},
+    "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1},
+    "lfm2_moe": {"layer_types": ["conv", "full_attention"] * 2},
+    "longcat_flash": {"expert_ffn_hidden_size": 32, "zero_expert_num": 2},
+    "mamba2": {"num_heads": 4, "head_dim": 16, "n_groups": 2},
+    "ministral": {"head_dim": 8},
+    "nemotron": {"num_key_value_heads": 2},
+    "nemotron_h": {"n_groups": 2},
+    "paddleocr_vl_text": {"rope_parameters": MROPE},
+    "qwen2_vl_text": {"rope_parameters": MROPE},
+    "qwen2_5_vl_text": {"rope_parameters": MROPE},
+    "qwen4_exp_text": {"linear_num_value_heads": 4, "linear_num_key_heads": 2, **QSA},
+    "reformer": {"axial_pos_embds_dim": [16, 16], "axial_pos_shape": [8, 8]},
+    "xlm": {"emb_dim": 32, "n_words": 320, "causal": True},
+    "xmod": {"default_language": "en_XX"},
+    "zaya": {"num_experts_per_tok": 1},
+}
 
 
 @dataclass
@@ -77,19 +129,28 @@ class Row:
 def shrunk(config: PretrainedConfig) -> dict[str, Any]:
     """Constructor arguments that make this configuration tiny."""
     arguments: dict[str, Any] = {}
-    for name, value in config.to_dict().items():
-        part = getattr(config, name, None)
+    given = config.to_dict()
+    for name, value in given.items():
+        part = vars(config).get(name)  # an attribute that differs by layer cannot be asked for
         if isinstance(part, PretrainedConfig):
             arguments[name] = shrunk(part)
-        elif name == "head_dim" and getattr(config, "kv_lora_rank", None) is not None:
-            continue  # latent attention derives it
         elif name == "is_decoder":
             arguments[name] = True
         elif name in SMALL and value is not None:
             arguments[name] = SMALL[name]
         elif name in PER_LAYER and isinstance(value, list) and value:
             arguments[name] = spread(value)
-    return arguments
+        elif name == "rope_parameters" and isinstance(value, dict) and "mrope_section" in value:
+            arguments[name] = {**value, "mrope_section": sections(value, given)}
+    if given.get("kv_lora_rank") is not None and "num_key_value_heads" in arguments:
+        arguments["num_key_value_heads"] = SMALL["num_attention_heads"]  # latent attention
+    return {**arguments, **SPECIAL.get(config.model_type, {})}
+
+
+def sections(rope: dict[str, Any], given: dict[str, Any]) -> list[int]:
+    """How the pairs of rotated coordinates are shared among time, height and width."""
+    pairs = int(SMALL["head_dim"] * rope.get("partial_rotary_factor", 1.0)) // 2
+    return [pairs - 2 * (pairs // 3), pairs // 3, pairs // 3]
 
 
 def spread(kinds: list[Any]) -> list[Any]:
@@ -101,7 +162,7 @@ def spread(kinds: list[Any]) -> list[Any]:
 def build(kind: str, auto: Any) -> torch.nn.Module:
     """A tiny random model of this architecture."""
     config_class = CONFIG_MAPPING[kind]
-    config = config_class(**{**shrunk(config_class()), **SPECIAL.get(kind, {})})
+    config = config_class(**shrunk(config_class()))
     with torch.device("meta"):
         size = sum(weight.numel() for weight in auto.from_config(config).parameters())
     if size > LIMIT:
@@ -132,12 +193,24 @@ def examine(kind: str, auto: Any) -> Row:
     row.path = stream.path
     failed = [check for check in verify_stream(stream) if not check.ok]
     row.outcome = "; ".join(f"{check.name}: {first_line(check.detail)}" for check in failed)
+    if failed and (own := own_failure(model)):
+        row.outcome = f"cannot generate, steered or not: {own}"
     return row
+
+
+def own_failure(model: Any) -> str:
+    """Why the model cannot continue a batch of two prompts even unsteered; empty if it can."""
+    ids = torch.arange(8, 16).view(2, 4)
+    try:
+        model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=3, pad_token_id=0)
+    except Exception as error:  # any failure of the model's own code is the finding
+        return first_line(error)
+    return ""
 
 
 def first_line(error: object) -> str:
     text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0].replace("|", "/")[:160]
+    return text.splitlines()[0].replace("|", "/")[:300]
 
 
 def architectures() -> Iterator[tuple[str, Any]]:
@@ -148,29 +221,50 @@ def architectures() -> Iterator[tuple[str, Any]]:
     yield from ((kind, AutoModelForImageTextToText) for kind in sorted(set(images) - set(text)))
 
 
-def table(rows: list[Row]) -> str:
+def table(text: list[Row], images: list[Row]) -> str:
     """The page."""
-    bound = [row for row in rows if row.path]
-    exact = [row for row in bound if not row.outcome]
-    unbuilt = [row for row in rows if not row.model]
     lines = [
         "# Models",
         "",
-        f"Made by `tools/make_models_table.py` with transformers {transformers.__version__}.",
-        "Every architecture, with a tiny random configuration, goes through the checks of",
-        "`langsteer verify`.",
+        "Made by `python tools/make_models_table.py` with",
+        f"transformers {transformers.__version__} and torch {torch.__version__.split('+')[0]}.",
+        "Every architecture that `AutoModelForCausalLM` or `AutoModelForImageTextToText` knows is",
+        "built with a tiny random configuration, bound, and put through the checks of",
+        "`langsteer verify`: strength 0 bit for bit, the change at the edited positions and",
+        "nowhere else, rows apart from each other, padded equal to single, cached to uncached.",
         "",
-        f"{len(rows)} architectures are known; {len(rows) - len(unbuilt)} could be built.",
-        f"The blocks of {len(bound)} were found, and {len(exact)} pass every check.",
+        "- *exact*: all checks pass.",
+        "- *refused*: binding says no, with this reason; such a model is never steered wrongly.",
+        "- *not built*: the library needs more than a tiny configuration; nothing is known.",
         "",
+    ]
+    for name, rows in (("Text", text), ("Text and images", images)):
+        lines += [f"## {name}", "", counts(rows), "", *body(rows), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def counts(rows: list[Row]) -> str:
+    """How many could be built, were bound and are exact."""
+    built = sum(bool(row.model) for row in rows)
+    bound = sum(bool(row.path) for row in rows)
+    exact = sum(bool(row.path) and not row.outcome for row in rows)
+    return (
+        f"{len(rows)} architectures are known; {built} could be built. "
+        f"The blocks of {bound} were found, and {exact} are exact."
+    )
+
+
+def body(rows: list[Row]) -> list[str]:
+    """The rows of the table in Markdown."""
+    return [
         "| architecture | class | blocks | steering |",
         "|---|---|---|---|",
+        *(
+            f"| {row.kind} | {row.model} | {row.path and f'`{row.path}`'} "
+            f"| {row.outcome or 'exact'} |"
+            for row in rows
+        ),
     ]
-    lines += [
-        f"| {row.kind} | {row.model} | {row.path and f'`{row.path}`'} | {row.outcome or 'exact'} |"
-        for row in rows
-    ]
-    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
@@ -181,16 +275,17 @@ def main() -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     transformers.logging.set_verbosity_error()
-    rows = []
+    rows: dict[Any, list[Row]] = {AutoModelForCausalLM: [], AutoModelForImageTextToText: []}
     for kind, auto in architectures():
         if chosen.only and kind not in chosen.only:
             continue
         with contextlib.redirect_stdout(io.StringIO()):
-            rows.append(examine(kind, auto))
-        print(f"{kind}: {rows[-1].path} {rows[-1].outcome or 'exact'}", flush=True)
+            row = examine(kind, auto)
+        rows[auto].append(row)
+        print(f"{kind}: {row.path} {row.outcome or 'exact'}", flush=True)
     if not chosen.only:
         chosen.output.parent.mkdir(parents=True, exist_ok=True)
-        chosen.output.write_text(table(rows))
+        chosen.output.write_text(table(*rows.values()))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ _T = TypeVar("_T")
 _F = TypeVar("_F", bound=Callable[..., Any])
 _TAP = "_langsteer_tap"
 _PROMPT = "_langsteer_prompt"
-_CACHES = ("past_key_values", "cache_params", "state")
+_CACHES = ("past_key_values", "cache_params", "state", "past_buckets_states")
 _PACKED = ("cu_seq_lens_q", "cu_seqlens_q", "cu_seq_lens", "block_table", "seq_idx")
 _GENERATORS_REFUSED = (
     "generate_batch",
@@ -286,10 +286,10 @@ def _override(variable: ContextVar[Mapping[Tap, _T]], tap: Tap, value: _T | None
 
 
 def hidden_of(output: Any) -> Tensor:
-    """The latents in what a block returned: a tensor, a tuple that begins with it, or an object."""
+    """The latents in what a block returned: a tensor, a sequence headed by it, or an object."""
     if isinstance(output, Tensor):
         return output
-    if isinstance(output, tuple) and output and isinstance(output[0], Tensor):
+    if isinstance(output, tuple | list) and output and isinstance(output[0], Tensor):
         return output[0]
     hidden = getattr(output, "hidden_states", None)
     if isinstance(hidden, Tensor):
@@ -300,6 +300,8 @@ def hidden_of(output: Any) -> Tensor:
 def _with_hidden(output: Any, hidden: Tensor) -> Any:
     if isinstance(output, Tensor):
         return hidden
+    if isinstance(output, list):
+        return [hidden, *output[1:]]
     if isinstance(output, tuple):
         rest = (hidden, *output[1:])
         return type(output)(*rest) if hasattr(output, "_fields") else rest

@@ -215,8 +215,10 @@ def _candidates(model: PreTrainedModel) -> dict[str, nn.ModuleList]:
     lists = {
         name: module for name, module in model.named_modules() if isinstance(module, nn.ModuleList)
     }
-    depth = _depth(model)
-    return {name: blocks for name, blocks in lists.items() if len(blocks) == depth}
+    config = _text_config(model)
+    # Where a block holds two layers, the configuration counts both, and blocks by another name.
+    depths = {getattr(config, name, None) for name in ("num_hidden_layers", "num_layers")}
+    return {name: blocks for name, blocks in lists.items() if len(blocks) in depths}
 
 
 def _named(model: PreTrainedModel, path: str) -> nn.ModuleList:
@@ -243,7 +245,7 @@ def _outermost(names: Sequence[str]) -> list[str]:
 def _dry_forward(model: PreTrainedModel, candidates: dict[str, nn.ModuleList]) -> dict[str, _Trace]:
     """Run two rows of three tokens and note what every candidate does."""
     traces = {name: _Trace() for name in candidates}
-    embedding = cast(Tensor, model.get_input_embeddings().weight)
+    embedding = _embedding(model)
     ids = torch.arange(_ROWS * _COLUMNS, device=embedding.device).view(_ROWS, _COLUMNS)
     ids = ids % embedding.shape[0]
     with _traced(candidates, traces), _still(model), torch.no_grad():
@@ -255,6 +257,13 @@ def _dry_forward(model: PreTrainedModel, candidates: dict[str, nn.ModuleList]) -
                 f"{type(error).__name__}: {error}"
             ) from error
     return traces
+
+
+def _embedding(model: PreTrainedModel) -> Tensor:
+    try:
+        return cast(Tensor, model.get_input_embeddings().weight)
+    except (NotImplementedError, AttributeError) as error:
+        raise ModelError(f"{type(model).__name__} has no embedding of text tokens") from error
 
 
 @contextmanager
