@@ -117,9 +117,11 @@ def test_saving_replaces_the_file_whole_and_leaves_nothing_beside_it(space, tmp_
     assert Space.load(path).languages == LANGUAGES
 
 
-def test_saving_into_a_folder_that_is_not_there_is_refused(space, tmp_path):
+def test_saving_makes_the_folder_and_is_refused_where_none_can_be(space, tmp_path):
+    space.save(tmp_path / "new" / "a.safetensors")
+    assert Space.load(tmp_path / "new" / "a.safetensors").languages == space.languages
     with pytest.raises(SpaceError, match="folder that exists"):
-        space.save(tmp_path / "none" / "s.safetensors")
+        space.save(tmp_path / "new" / "a.safetensors" / "b.safetensors")
 
 
 def test_a_missing_file_is_named(tmp_path):

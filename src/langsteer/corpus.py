@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from langsteer.errors import CorpusError, LangsteerError, LanguageError
+from langsteer.files import write_whole
 from langsteer.languages import choose, normalise
 
 FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv"}
@@ -144,14 +145,8 @@ class Corpus:
 
     def write_jsonl(self, path: str | os.PathLike[str]) -> None:
         """Write one JSON object per line; the file appears whole or not at all."""
-        target = Path(path)
-        unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
-            with unfinished.open("w", encoding="utf-8", newline="\n") as file:
-                file.writelines(row_of(text) for text in self.texts)
-            unfinished.replace(target)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        rows = "".join(row_of(text) for text in self.texts)
+        write_whole(Path(path), rows.encode(), CorpusError)
 
 
 def row_of(text: Text) -> str:

@@ -47,8 +47,8 @@ class ResidualStream:
 
     @property
     def device(self) -> torch.device:
-        """Where token ids go: the device of the input embedding."""
-        return cast(Tensor, self.model.get_input_embeddings().weight).device
+        """Where token ids go: the device on which the input embedding runs."""
+        return _device(self.model)
 
     @property
     def context(self) -> int | None:
@@ -245,9 +245,8 @@ def _outermost(names: Sequence[str]) -> list[str]:
 def _dry_forward(model: PreTrainedModel, candidates: dict[str, nn.ModuleList]) -> dict[str, _Trace]:
     """Run two rows of three tokens and note what every candidate does."""
     traces = {name: _Trace() for name in candidates}
-    embedding = _embedding(model)
-    ids = torch.arange(_ROWS * _COLUMNS, device=embedding.device).view(_ROWS, _COLUMNS)
-    ids = ids % embedding.shape[0]
+    ids = torch.arange(_ROWS * _COLUMNS, device=_device(model)).view(_ROWS, _COLUMNS)
+    ids = ids % cast(Tensor, _embedding(model).weight).shape[0]
     with _traced(candidates, traces), _still(model), torch.no_grad():
         try:
             model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False)
@@ -259,11 +258,24 @@ def _dry_forward(model: PreTrainedModel, candidates: dict[str, nn.ModuleList]) -
     return traces
 
 
-def _embedding(model: PreTrainedModel) -> Tensor:
+def _embedding(model: PreTrainedModel) -> nn.Module:
     try:
-        return cast(Tensor, model.get_input_embeddings().weight)
-    except (NotImplementedError, AttributeError) as error:
-        raise ModelError(f"{type(model).__name__} has no embedding of text tokens") from error
+        embedding = model.get_input_embeddings()
+    except (NotImplementedError, AttributeError):
+        embedding = None
+    if not isinstance(getattr(embedding, "weight", None), Tensor):
+        raise ModelError(f"{type(model).__name__} has no embedding of text tokens")
+    return cast(nn.Module, embedding)
+
+
+def _device(model: PreTrainedModel) -> torch.device:
+    """Where the input embedding runs: offloaded weights lie on `meta` until they are needed."""
+    embedding = _embedding(model)
+    device = cast(Tensor, embedding.weight).device
+    if device.type != "meta":
+        return device
+    place = getattr(getattr(embedding, "_hf_hook", None), "execution_device", None)
+    return torch.device("cpu" if place is None else place)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from transformers import PreTrainedTokenizerBase
 from langsteer.errors import SpaceError
 from langsteer.estimators import estimate
 from langsteer.estimators.uncertainty import warnings
+from langsteer.files import write_whole
 from langsteer.identity import ModelIdentity, differences
 from langsteer.languages import choose
 from langsteer.maps import Map
@@ -167,7 +168,7 @@ class Space:
             "versions": dict(self.versions),
         }
         metadata = {KEY: json.dumps(header, ensure_ascii=False)}
-        _write_whole(Path(path), to_bytes(tensors, metadata=metadata))
+        write_whole(Path(path), to_bytes(tensors, metadata=metadata), SpaceError)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Space:
@@ -229,21 +230,3 @@ def _header(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
         )
     found: dict[str, Any] = header
     return found
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write to a file beside `path`, then rename: at no time is there half a file at `path`."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(beside, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except OSError as error:
-        raise SpaceError(
-            f"The space cannot be written to {path}: {error.strerror or error}. Give a path in a "
-            "folder that exists and can be written."
-        ) from error
-    finally:
-        beside.unlink(missing_ok=True)

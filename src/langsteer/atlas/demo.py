@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,9 @@ from rich.console import Console
 
 from langsteer.atlas.tasks import matching_corpus, prompts
 from langsteer.corpus import read_corpus
+from langsteer.errors import LangsteerError
 from langsteer.evaluation.prompts import read_prompts, write_prompts
+from langsteer.files import write_whole
 from langsteer.fitting import fit
 from langsteer.loading import load
 from langsteer.proof import Proof, Stages, prove, tune_space
@@ -65,7 +66,8 @@ def export(folder: Path, seed: int = 0) -> Exported:
     found = Exported(
         folder / "model", folder / "fit.jsonl", folder / "tune.jsonl", folder / "test.jsonl"
     )
-    shutil.copytree(MODEL, found.model, dirs_exist_ok=True)
+    for part in sorted(MODEL.iterdir()):
+        write_whole(found.model / part.name, part.read_bytes(), LangsteerError)
     matching_corpus("fit", seed=seed).write_jsonl(found.corpus)
     write_prompts(prompts("tune", TUNE_PROMPTS, seed).prompts, found.tune)
     write_prompts(prompts("test", TEST_PROMPTS, seed).prompts, found.test)

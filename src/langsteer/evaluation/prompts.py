@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from langsteer.errors import CorpusError
+from langsteer.files import write_whole
 from langsteer.languages import normalise
 
 References = tuple[tuple[str, ...], ...]
@@ -70,10 +71,8 @@ class PromptSet:
 
 def write_prompts(prompts: Iterable[Prompt], path: Path) -> None:
     """Write prompts, one JSON object per line; the file appears whole or not at all."""
-    lines = [json.dumps(asdict(prompt), ensure_ascii=False) for prompt in prompts]
-    temporary = path.with_name(path.name + ".partial")
-    temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    lines = [json.dumps(asdict(prompt), ensure_ascii=False) + "\n" for prompt in prompts]
+    write_whole(path, "".join(lines).encode(), CorpusError)
 
 
 def read_prompts(path: Path) -> PromptSet:

@@ -11,7 +11,8 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from langsteer.errors import LanguageError
+from langsteer.errors import LanguageError, ReportError
+from langsteer.files import write_whole
 from langsteer.languages import display_name
 from langsteer.report import numbers
 from langsteer.report.colours import DARK, LIGHT, declarations
@@ -28,7 +29,6 @@ from langsteer.report.figures import (
     uncertainty_chart,
     words_chart,
 )
-from langsteer.report.files import write_atomically
 from langsteer.report.results import CONDITION_NAMES, results_table
 from langsteer.report.tables import Table
 
@@ -79,7 +79,7 @@ def write_report(report: Report, folder: Path) -> Path:
         contents["figures/results.csv"] = encoded(results_table(report.families))
     contents["report.html"] = page.encode()
     for name, data in contents.items():
-        write_atomically(folder / name, data)
+        write_whole(folder / name, data, ReportError)
     return folder / "report.html"
 
 
