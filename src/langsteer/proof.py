@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from importlib.metadata import version
+from math import ceil, floor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -196,16 +198,22 @@ def prove(
 def results_table(families: dict[str, dict[Condition, Scores]], point: OperatingPoint) -> Table:
     """Every family under every condition, with 95 % intervals."""
     where = ", ".join(str(layer) for layer in point.layers)
+    steered = [conditions[STEERED] for conditions in families.values()]
+    prompts, pairs = sum(one.prompts for one in steered), max(one.pairs for one in steered)
     table = Table(
         title=f"block {where}, strength {point.strength:g}, scope {point.scope}, {point.estimator}",
         title_justify="left",
-        caption="in brackets: 95 % bootstrap interval over concepts",
+        caption=(
+            f"percent [95 % bootstrap interval over concepts]; {prompts:,} prompts, {pairs} ordered "
+            "pairs of languages; both: harmonic mean"
+        ),
+        box=box.SIMPLE_HEAD,
         caption_justify="left",
     )
     for column in ("family", "condition"):
-        table.add_column(column)
-    for column in ("right language", "right meaning", "both", "prompts", "pairs"):
-        table.add_column(column, justify="right")
+        table.add_column(column, no_wrap=True)
+    for column in ("right language", "right meaning", "both"):
+        table.add_column(column, justify="right", no_wrap=True)
     for name, conditions in families.items():
         for number, (condition, found) in enumerate(conditions.items()):
             table.add_row(
@@ -214,8 +222,6 @@ def results_table(families: dict[str, dict[Condition, Scores]], point: Operating
                 percent(found.language_rate),
                 percent(found.meaning),
                 percent(found.score),
-                str(found.prompts),
-                str(found.pairs),
                 style="bold" if condition == STEERED else None,
                 end_section=number == len(conditions) - 1,
             )
@@ -223,10 +229,10 @@ def results_table(families: dict[str, dict[Condition, Scores]], point: Operating
 
 
 def percent(rate: Rate | None) -> str:
-    """A rate as a percentage with its interval; a dash for None."""
+    """A rate in percent with its interval, rounded outwards; a dash for None."""
     if rate is None:
         return "–"
-    return f"{100 * rate.value:.1f} [{100 * rate.low:.1f}, {100 * rate.high:.1f}]"
+    return f"{100 * rate.value:.1f} [{floor(100 * rate.low)}–{ceil(100 * rate.high)}]"
 
 
 def _scores_as_json(found: Scores) -> dict[str, Any]:
