@@ -10,10 +10,15 @@ import torch
 from torch import Tensor, nn
 
 import tiny
-from langsteer.errors import SteeringError
+from langsteer.collect import collect
+from langsteer.corpus import Corpus, Text
+from langsteer.errors import ModelError, SpaceError, SteeringError
 from langsteer.maps import Shift
 from langsteer.residual import ResidualStream
+from langsteer.space import Space
+from langsteer.statistics.moments import Moments
 from langsteer.steering import Edit, Scope, steering
+from langsteer.verify import verify_stream
 from test_steering import assert_as_reference, edit, run, shift
 
 PROMPTS = [[tiny.BOS, 5, 6, 7, 8, 9], [11, 12, 13]]
@@ -77,6 +82,39 @@ def test_01_output_type() -> None:
         tupled = model(ids, use_cache=False).logits
         bound.forward, model.model.layers[2].forward = inner, after
         assert torch.equal(tupled, model(ids, use_cache=False).logits)
+
+
+def test_02_rank_and_meaning() -> None:
+    """Four streams per token have the same last dimension: an addition would go through."""
+
+    class Streams(nn.Module):
+        def forward(self, hidden: Tensor, **_: object) -> Tensor:
+            return hidden[:, :, None].expand(-1, -1, 4, -1)
+
+    class Narrow(nn.Module):
+        def forward(self, hidden: Tensor) -> Tensor:
+            return hidden.mean(2)
+
+    model = tiny.make("llama", num_hidden_layers=1)
+    model.model.layers[0], model.model.norm = Streams(), Narrow()
+    with naive(model.model.layers[0], lambda hidden: hidden + shift(1).vector), torch.no_grad():
+        model(torch.tensor([[1, 2, 3]]))
+    with pytest.raises(ModelError, match=r"several streams per token \(block output"):
+        ResidualStream(model)
+
+
+def test_03_block_discovery() -> None:
+    """The first list of blocks, or the longest, may be that of a vision tower."""
+    model = tiny.make("llama")
+    tower = nn.Module()
+    tower.layers = nn.ModuleList(nn.Linear(tiny.WIDTH, tiny.WIDTH) for _ in range(tiny.DEPTH))
+    names = list(model._modules)
+    model.add_module("vision", tower)
+    for name in names:  # the tower comes first
+        model._modules[name] = model._modules.pop(name)
+    lists = [name for name, part in model.named_modules() if isinstance(part, nn.ModuleList)]
+    assert max(lists, key=lambda name: len(model.get_submodule(name))) == "vision.layers"
+    assert ResidualStream(model).path == "model.layers"
 
 
 def test_04_one_token_is_not_a_phase() -> None:
@@ -233,11 +271,34 @@ def test_08_rows_that_do_not_divide_are_refused() -> None:
 def test_09_packed_sequences_are_refused() -> None:
     stream = llama()
     ids, positions = torch.tensor([[1, 2, 3, 4]]), torch.tensor([[0, 1, 0, 1]])
+    table = torch.stack([shift(2).vector, torch.zeros(tiny.WIDTH)])
+    with naive(stream.blocks[1], lambda hidden: hidden + table[: len(hidden), None]):
+        (both,) = stream.read(ids, None, [2])
+    (neither,) = stream.read(ids, None, [2])
+    assert bool((both - neither)[:, 2:].any()), "a table by row steers the second sequence too"
     with steering(stream, edit()):
         with pytest.raises(SteeringError, match="packed sequences cannot be steered"):
             stream.model(ids, position_ids=positions)
         with pytest.raises(SteeringError, match="generate_batch packs all sequences"):
             stream.model.generate_batch([[1, 2], [3]])
+
+
+def test_10_rows_have_edits_of_their_own() -> None:
+    """One vector for the batch steers all; a row of zeros added is not a row left alone."""
+    stream = llama()
+    ids = torch.tensor([[1, 2, 3], [4, 5, 6]])
+    with torch.no_grad():
+        wanted = stream.model(ids).logits
+        with naive(stream.blocks[1], lambda hidden: hidden + shift(2).vector):
+            assert not torch.equal(stream.model(ids).logits[1], wanted[1])
+        with steering(stream, [edit(1), None]):
+            mixed = stream.model(ids).logits
+        with steering(stream, edit(1)):
+            alone = stream.model(ids).logits
+    assert torch.equal(mixed[1], wanted[1])
+    assert torch.equal(mixed[0], alone[0])
+    zero = torch.tensor([-0.0])
+    assert not bool(torch.signbit(zero + torch.zeros(1))), "hence the choice by `where`"
 
 
 def test_11_the_artifact_in_float32_does_not_promote_the_stream() -> None:
@@ -253,9 +314,34 @@ def test_11_the_artifact_in_float32_does_not_promote_the_stream() -> None:
         assert stream.model(ids).logits.dtype == torch.bfloat16
 
 
+def test_12_offloaded_layers_have_their_weights_on_meta() -> None:
+    """The device of a block's weights is not where its output is."""
+    accelerate = pytest.importorskip("accelerate")
+    model = tiny.make("llama")
+    given = edit(1, "generated", 2.0)
+    wanted, logits = run(ResidualStream(model), PROMPTS, [given, None])
+    offloaded = tiny.make("llama")
+    accelerate.cpu_offload(offloaded, execution_device=torch.device("cpu"))
+    block = offloaded.model.layers[1]
+    device = next(block.parameters()).device
+    assert device.type == "meta"
+    with (
+        naive(block, lambda hidden: hidden + shift(2).vector.to(device)),
+        pytest.raises((RuntimeError, NotImplementedError)),
+        torch.no_grad(),
+    ):
+        offloaded(torch.tensor([[1, 2, 3]]))
+    stream = ResidualStream(offloaded)
+    assert stream.device.type == "cpu"
+    rows, found = run(stream, PROMPTS, [given, None])
+    assert rows == wanted
+    torch.testing.assert_close(found, logits)
+    assert all(check.ok for check in verify_stream(stream))
+
+
 def test_13_compiled_before_or_after() -> None:
     """A hook added after the first compiled call would be ignored without a word."""
-    model = tiny.make("llama")
+    model = tiny.make("llama", num_hidden_layers=2)
     ids = torch.tensor([[1, 2, 3]])
     compiled = torch.compile(model, backend="eager")
     with torch.no_grad():
@@ -284,6 +370,15 @@ def test_14_readers_see_the_edited_stream_and_nothing_is_written_in_place() -> N
     with steering(stream, edit()):
         (after,) = stream.read(ids, None, [1])
     torch.testing.assert_close(after - before, edit().maps[1].vector.expand_as(before))
+    kept: list[Tensor] = []
+    vector = edit().maps[1].vector
+    with (
+        naive(stream.blocks[1], kept.append),
+        naive(stream.blocks[1], lambda hidden: hidden.add_(vector)),
+        torch.no_grad(),
+    ):
+        stream.model(ids)
+    assert torch.equal(kept[0], after), "what was read before an edit in place is edited as well"
 
 
 def test_15_an_exception_leaves_nothing_behind() -> None:
@@ -357,6 +452,42 @@ def test_17_gradients_flow_through_an_edit() -> None:
     assert bool(model.get_input_embeddings().weight.grad.any())
 
 
+def test_18_sums_are_kept_in_float64() -> None:
+    """Where means are large beside what tells languages apart, float32 sums lose the difference."""
+    generator = torch.Generator().manual_seed(0)
+    latents = (1e4 + torch.randn(4000, 1, 3, generator=generator)).float()
+    exact = latents.double().mean(0)
+    spread = latents.double().var(0)
+    total, square = torch.zeros(1, 3), torch.zeros(1, 3)
+    moments = Moments.empty(1, 3)
+    for start in range(0, 4000, 100):
+        part = latents[start : start + 100]
+        for row in part:
+            total += row
+            square += row**2
+        moments = moments.merge(Moments.of(part, torch.ones(len(part))))
+    variance = square / 4000 - (total / 4000) ** 2
+    assert float((variance / spread - 1).abs().max()) > 0.5, "E[x²] - E[x]² in float32 is noise"
+    assert float((moments.mean - exact).abs().max()) < 1e-9
+    error = moments.standard_error() * 4000**0.5
+    torch.testing.assert_close(error**2, spread, rtol=1e-3, atol=0)
+
+
+def test_18_massive_tokens_do_not_make_the_mean() -> None:
+    """One token of a norm far above the others is most of a plain mean."""
+    model = tiny.make("gpt2")
+    with torch.no_grad():
+        model.get_input_embeddings().weight[tiny.token("Q")] *= 1e4
+    stream = ResidualStream(model)
+    words = [Text("abcdefQ", "de"), Text("hijklmnop", "fr")]
+    found = collect(stream, tiny.tokenizer(), Corpus(tuple(words), "words"), layers=[0])
+    everything = collect(
+        stream, tiny.tokenizer(), Corpus(tuple(words), "words"), layers=[0], massive=float("inf")
+    )
+    assert found.dropped["massive"] == 1
+    assert everything.mean("de", 0).norm() > 100 * found.mean("de", 0).norm()
+
+
 def test_19_a_templated_prompt_gets_no_second_beginning() -> None:
     from langsteer.steering.generation import encode
 
@@ -364,6 +495,20 @@ def test_19_a_templated_prompt_gets_no_second_beginning() -> None:
     assert tokenizer("<s>ab")["input_ids"].count(tiny.BOS) == 2, "the naive way doubles it"
     assert encode(tokenizer, "<s>ab", None) == encode(tokenizer, "ab", None)
     assert encode(tokenizer, "ab", None).count(tiny.BOS) == 1
+
+
+def test_20_layers_count_from_zero_and_mean_block_outputs() -> None:
+    """`hidden_states[i]` is one too early, and its last entry is after the final norm."""
+    stream, ids = llama(), torch.tensor([[1, 2, 3]])
+    latents = stream.read(ids, None, range(stream.depth))
+    with torch.no_grad():
+        states = stream.model(ids, output_hidden_states=True).hidden_states
+    for layer, latent in enumerate(latents):
+        assert not torch.allclose(states[layer], latent)
+    assert not torch.allclose(states[-1], latents[-1])
+    with steering(stream, edit(1, layers=(2,))):
+        after = stream.read(ids, None, range(stream.depth))
+    assert [torch.equal(a, b) for a, b in zip(latents, after, strict=True)] == [True, True, False]
 
 
 def test_21_a_block_that_did_not_run_is_noticed() -> None:
@@ -375,6 +520,47 @@ def test_21_a_block_that_did_not_run_is_noticed() -> None:
         steering(stream, edit(layers=(2,))),
     ):
         model(torch.tensor([[1, 2, 3]]))
+
+
+def test_22_experts_are_steered_at_the_block_and_not_inside() -> None:
+    """A shift inside every expert is weighed by the router; at the block it is the shift."""
+    stream = ResidualStream(tiny.shared("mixtral"))
+    ids, given = torch.tensor([[1, 2, 3]]), edit(1)
+    (before,) = stream.read(ids, None, [1])
+    with steering(stream, given):
+        (after,) = stream.read(ids, None, [1])
+    vector = given.maps[1].vector.expand_as(before)
+    torch.testing.assert_close(after - before, vector, rtol=1e-4, atol=1e-4)
+    experts = stream.blocks[1].mlp.experts
+    handle = experts.register_forward_pre_hook(
+        lambda module, args: (args[0] + vector[0], *args[1:])
+    )
+    (inside,) = stream.read(ids, None, [1])
+    handle.remove()
+    assert not torch.allclose(inside - before, vector, atol=0.1)
+
+
+class Payload:
+    """What a pickle may do when it is loaded."""
+
+    ran = 0
+
+    def __reduce__(self):
+        return (Payload.run, ())
+
+    @staticmethod
+    def run() -> None:
+        Payload.ran += 1
+
+
+def test_23_a_space_never_runs_code(tmp_path) -> None:
+    path = tmp_path / "evil.space"
+    torch.save({"vector": Payload()}, path)
+    with pytest.raises(SpaceError, match="cannot be read as a space"):
+        Space.load(path)
+    assert Payload.ran == 0
+    torch.load(path, weights_only=False)
+    assert Payload.ran == 1, "the naive way runs it"
 
 
 def test_manual_decoding_with_a_declared_prompt() -> None:

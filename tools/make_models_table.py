@@ -108,6 +108,8 @@ SPECIAL: dict[str, dict[str, Any]] = {  # what the general sizes above do not co
     "paddleocr_vl_text": {"rope_parameters": MROPE},
     "qwen2_vl_text": {"rope_parameters": MROPE},
     "qwen2_5_vl_text": {"rope_parameters": MROPE},
+    "qwen2_5_omni_thinker": {"vision_start_token_id": 5, "audio_start_token_id": 6},
+    "qwen3_omni_moe_thinker": {"vision_start_token_id": 5, "audio_start_token_id": 6},
     "qwen4_exp_text": {"linear_num_value_heads": 4, "linear_num_key_heads": 2, **QSA},
     "reformer": {"axial_pos_embds_dim": [16, 16], "axial_pos_shape": [8, 8]},
     "xlm": {"emb_dim": 32, "n_words": 320, "causal": True},
