@@ -62,13 +62,41 @@ def collect(
         LatentError: a latent is not finite; the message names the layer and the text.
         ModelError: a layer is outside the model.
     """
-    if pooling not in get_args(Pooling):
-        raise CorpusError(f"{pooling!r} is not a pooling; choose {', '.join(get_args(Pooling))}")
     if len(corpus.languages) < 2:
         raise CorpusError(
             f"the corpus {corpus.name!r} has one language only, {corpus.languages[0]}; "
             "give texts in at least two"
         )
+    return gather(
+        stream,
+        tokenizer,
+        corpus,
+        layers=layers,
+        pooling=pooling,
+        tokens_per_batch=tokens_per_batch,
+        max_length=max_length,
+        massive=massive,
+        keep=keep,
+        progress=progress,
+    )
+
+
+def gather(
+    stream: ResidualStream,
+    tokenizer: PreTrainedTokenizerBase,
+    corpus: Corpus,
+    *,
+    layers: Sequence[int] | None = None,
+    pooling: Pooling = "tokens",
+    tokens_per_batch: int = 4096,
+    max_length: int | None = None,
+    massive: float = MASSIVE,
+    keep: Keep | None = None,
+    progress: bool = False,
+) -> Statistics:
+    """As `collect`, of texts that may all be in one language."""
+    if pooling not in get_args(Pooling):
+        raise CorpusError(f"{pooling!r} is not a pooling; choose {', '.join(get_args(Pooling))}")
     chosen = [stream.check_layer(layer) for layer in (layers or range(stream.depth))]
     statistics = Statistics.empty(
         chosen, stream.width, corpus.languages, pooling=pooling, keep=keep

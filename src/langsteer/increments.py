@@ -1,0 +1,69 @@
+"""Shifts for several layers at once: each adds only what has not yet arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from langsteer.collect import Pooling, collect, gather
+from langsteer.corpus import Corpus
+from langsteer.errors import SteeringError
+from langsteer.languages import choose
+from langsteer.loading import Loaded
+from langsteer.maps import Shift
+from langsteer.steering import Edit, Scope, steering
+
+
+def fit_increments(
+    loaded: Loaded,
+    corpus: Corpus,
+    layers: Iterable[int],
+    source: str,
+    target: str,
+    *,
+    pooling: Pooling = "tokens",
+    scope: str = "all",
+    max_length: int | None = None,
+) -> dict[int, Shift]:
+    """Shifts at `layers` that together carry the source's mean to the target's at each of them.
+
+    The difference of means at a layer counts what a shift at an earlier layer already sends down
+    to it. So the shifts are fitted from the first layer to the last: at each, the source's texts
+    run with the shifts found so far in force, and the increment is what their mean still lacks.
+    The increments belong together, to strength 1 and to this scope. One pass over the texts of
+    both languages, and one over the source's for each further layer.
+
+    Args:
+        loaded: the model.
+        corpus: texts in both languages; others are left aside.
+        layers: block indices, 0-based.
+        source: the language to steer away from.
+        target: the language to steer to.
+        pooling: how tokens are weighed, as in `collect`.
+        scope: the positions of a text that are steered while fitting: those of the later edit.
+        max_length: tokens after which a text is cut.
+
+    Raises:
+        SteeringError: no layers, or the two languages are one.
+        LanguageError: a language is not in the corpus.
+        CorpusError, ModelError, LatentError: as `collect`.
+    """
+    order = sorted(set(layers))
+    origin, goal = choose(source, corpus.languages), choose(target, corpus.languages)
+    if not order or origin == goal:
+        raise SteeringError(
+            f"increments need at least one layer and two languages, not layers {order} "
+            f"from {origin} to {goal}"
+        )
+    stream, tokenizer = loaded.stream, loaded.tokenizer
+    both, own = corpus.select((origin, goal)), corpus.select((origin,))
+    plain = collect(stream, tokenizer, both, layers=order, pooling=pooling, max_length=max_length)
+    found: dict[int, Shift] = {}
+    for layer in order:
+        here = plain
+        if found:
+            with steering(stream, Edit(dict(found), scope=Scope.parse(scope))):
+                here = gather(
+                    stream, tokenizer, own, layers=[layer], pooling=pooling, max_length=max_length
+                )
+        found[layer] = Shift((plain.mean(goal, layer) - here.mean(origin, layer)).float())
+    return found
