@@ -204,8 +204,8 @@ def results_table(families: dict[str, dict[Condition, Scores]], point: Operating
         title=f"block {where}, strength {point.strength:g}, scope {point.scope}, {point.estimator}",
         title_justify="left",
         caption=(
-            f"percent [95 % bootstrap interval over concepts]; {prompts:,} prompts, {pairs} ordered "
-            "pairs of languages; both: harmonic mean"
+            f"percent [95 % bootstrap interval over concepts]; {prompts:,} prompts, {pairs} "
+            "ordered pairs of languages; both: harmonic mean"
         ),
         box=box.SIMPLE_HEAD,
         caption_justify="left",
