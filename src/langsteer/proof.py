@@ -47,6 +47,8 @@ from langsteer.tuning import SCOPES, STRENGTHS, Tuned, sample_cases, tune
 EXAMPLES_PER_FAMILY = 4
 WORD_CASES_PER_PAIR = 1
 VERSIONS = ("langsteer", "torch", "transformers", "lingua-language-detector")
+SLACK = 1e-6
+"""What rounding outwards forgives, so that 1.0000000001 does not become 101 %."""
 LABELS = {STEERED: "steered", UNSTEERED: "unsteered", RANDOM: "random Δ", PROMPTED: "prompted"}
 
 
@@ -232,7 +234,8 @@ def percent(rate: Rate | None) -> str:
     """A rate in percent with its interval, rounded outwards; a dash for None."""
     if rate is None:
         return "–"
-    return f"{100 * rate.value:.1f} [{floor(100 * rate.low)}–{ceil(100 * rate.high)}]"
+    low, high = floor(100 * rate.low + SLACK), ceil(100 * rate.high - SLACK)
+    return f"{100 * rate.value:.1f} [{low}–{high}]"
 
 
 def _scores_as_json(found: Scores) -> dict[str, Any]:
