@@ -1,7 +1,6 @@
 """Where generation ends: at a stop of each prompt's own."""
 
 import tiny
-
 from langsteer.residual import ResidualStream
 from langsteer.steering import generate
 
