@@ -1,8 +1,8 @@
 """Every estimator on the embedded model: the same texts, prompts and budget of tuning.
 
 Two ways of fitting: from prompts that match the tasks (last token), and from plain monolingual text
-on other subjects in each language (all tokens). Tuned over layers and strengths on the tuning split,
-measured on the test split. Prints one Markdown table; takes some minutes on two cores.
+on other subjects in each language (all tokens). Tuned on one split, measured on another. Prints one
+Markdown table; takes some minutes on two cores.
 
     python benchmarks/methods.py [--estimators difference,effects]
 """
