@@ -2,7 +2,7 @@
 folder.
 
 Seeded. Prints the learning curve: the share of answers that the model would write token for token,
-per family. Takes a little over an hour.
+per family. Takes about an hour.
 
     python tools/train_atlas.py --output src/langsteer/atlas/model
 """
