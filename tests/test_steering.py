@@ -93,7 +93,7 @@ some_edits = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.sampled_from(FAMILIES),
     st.lists(

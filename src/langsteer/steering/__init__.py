@@ -3,6 +3,7 @@
 from langsteer.steering.context import steering
 from langsteer.steering.edits import Edit
 from langsteer.steering.generation import generate
+from langsteer.steering.guard import Guard
 from langsteer.steering.scopes import Scope, Window
 
-__all__ = ["Edit", "Scope", "Window", "generate", "steering"]
+__all__ = ["Edit", "Guard", "Scope", "Window", "generate", "steering"]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from langsteer.errors import SteeringError
 from langsteer.maps import Map
 from langsteer.residual import ResidualStream
+from langsteer.steering.guard import Guard
 from langsteer.steering.scopes import Scope
 
 
@@ -17,13 +18,15 @@ class Edit:
     """What happens to one row: `z' = z + strength · (T(z) - z)` at each layer in `maps`.
 
     Strength 0 leaves the model as it is, bit for bit. `restore_norm` gives each edited latent the
-    norm that it had before.
+    norm that it had before. With a `guard` it acts only while the row is in another language than
+    the guard's target.
     """
 
     maps: Mapping[int, Map]
     strength: float = 1.0
     scope: Scope = field(default_factory=Scope)
     restore_norm: bool = False
+    guard: Guard | None = None
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.strength):
@@ -47,6 +50,11 @@ class Edit:
                     f"the map at layer {layer} is for latents of width {map_.width}, but the "
                     f"model's are {stream.width} wide; it was made for another model"
                 )
+        if self.guard is not None and self.maps and self.guard.layer != min(self.maps):
+            raise SteeringError(
+                f"the guard reads at layer {self.guard.layer}, but the first layer of its edit is "
+                f"{min(self.maps)}; a guard must read there, before anything is edited"
+            )
 
 
 Edits = Edit | Sequence[Edit | None] | None

@@ -13,9 +13,11 @@ from langsteer.errors import SteeringError
 from langsteer.forward import Forward, Prompt
 from langsteer.maps import Map, Shift
 from langsteer.steering.edits import Edit
+from langsteer.steering.guard import Guard, Watch
 
 # What a layer edits in a forward: everything, nothing, or where a mask [rows, length or 1, 1] says.
 Selection = Tensor | bool
+_ACTS = "acts"
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Plan:
         self._spans = [spans[row // copies] for row in range(len(edits) * copies)]
         self._breaks = sorted({bound for row in spans for span in row for bound in span})
         self._by_token = any(edit is not None and edit.scope.by_token for edit in edits)
+        self._watches = _watches(prompt, edits, copies, bos)
         self._pieces: dict[object, Selection] = {}
         self._changes: dict[object, _Changes] = {}
 
@@ -63,6 +66,8 @@ class Plan:
         """The output [rows, length, d] of block `layer`, edited where the scopes say."""
         changes = self._at(layer, hidden)
         selection = self._select(forward, changes.rows, hidden.device)
+        if self._watches:
+            selection = self._guarded(forward, layer, hidden, selection)
         if selection is False:
             return hidden
         edited = hidden
@@ -73,6 +78,26 @@ class Plan:
         for group in changes.groups:
             edited = _apply_group(group, selection, hidden, edited)
         return edited
+
+    def _guarded(
+        self, forward: Forward, layer: int, hidden: Tensor, selection: Selection
+    ) -> Selection:
+        """The selection without the rows that are in their target language already."""
+        if _ACTS not in forward.memo:
+            forward.memo[_ACTS] = torch.ones(
+                hidden.shape[:2], dtype=torch.bool, device=hidden.device
+            )
+        acts: Tensor = forward.memo[_ACTS].to(hidden.device)
+        for watch in self._watches:
+            if watch.guard.layer == layer:
+                acts[watch.rows] = watch.acts(forward, hidden)
+                if selection is not False:
+                    where = acts[watch.rows, :, None]
+                    chosen = selection[watch.rows] if isinstance(selection, Tensor) else True
+                    full = torch.ones_like(where) & chosen
+                    watch.guard.tally.add(where & full, full)
+        forward.memo[_ACTS] = acts
+        return False if selection is False else acts[..., None] & selection
 
     def _at(self, layer: int, hidden: Tensor) -> _Changes:
         key = (layer, hidden.device, hidden.dtype)
@@ -150,6 +175,22 @@ class Plan:
             if edit is not None and edit.scope.by_token:
                 allowed[row, after:] = edit.scope.allows(forward.ids[row, after:])
         return allowed[..., None].to(device)
+
+
+def _watches(
+    prompt: Prompt, edits: Sequence[Edit | None], copies: int, bos: frozenset[int]
+) -> list[Watch]:
+    """One watch for each guard among the edits."""
+    rows: dict[Guard, list[int]] = {}
+    for row, edit in enumerate(edits):
+        if edit is not None and edit.guard is not None:
+            rows.setdefault(edit.guard, []).append(row)
+    if rows and copies > 1:
+        raise SteeringError(
+            f"a guard follows each row by itself, but each prompt runs in {copies} rows, which "
+            "beams exchange; generate without beams and returned sequences, or without a guard"
+        )
+    return [Watch(guard, mine, prompt, bos) for guard, mine in rows.items()]
 
 
 def _chosen(prompt: Prompt, edits: Sequence[Edit | None], bos: frozenset[int]) -> Tensor:
