@@ -14,11 +14,12 @@ from langsteer.atlas.demo import MODEL
 from langsteer.corpus import Corpus, Text
 from langsteer.errors import LanguageError, SteeringError
 from langsteer.fitting import fit
+from langsteer.forward import Forward, Prompt
 from langsteer.loading import Loaded, load
 from langsteer.residual import ResidualStream
 from langsteer.space import Space
 from langsteer.steering import Edit, Guard, Scope, generate, steering
-from langsteer.steering.guard import _sides
+from langsteer.steering.guard import Watch, _sides
 from langsteer.steering.source import source_languages
 from test_steering import run
 
@@ -142,6 +143,30 @@ def test_between_the_margins_it_goes_on_as_before(standing: list[float], before:
         side = side if abs(value) <= 0.4 else (1 if value < 0 else -1)
         wanted.append(side)
     assert found[0].tolist() == wanted
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.sampled_from([-0.9, -0.3, 0.1, 0.3, 0.9]), min_size=4, max_size=12),
+    st.integers(1, 4),
+    st.integers(1, 3),
+)
+def test_cut_anywhere_the_decisions_are_those_of_one_pass(
+    values: list[float], step: int, window: int
+) -> None:
+    guard = Guard("fr", LAYER, torch.ones(1, 1), torch.zeros(1), window, 0.4)
+    z, real = torch.tensor(values)[None, :, None], torch.ones(1, 3, dtype=torch.bool)
+
+    def acts(size: int) -> list[bool]:
+        prompt = Prompt(real)
+        watch, found = Watch(guard, [0], prompt, frozenset()), []
+        for start in range(0, len(values), size):
+            piece = z[:, start : start + size]
+            forward = Forward(prompt, start, piece.shape[1], 1, None)
+            found += watch.acts(forward, piece)[0].tolist()
+        return found
+
+    assert acts(step) == acts(len(values))
 
 
 def test_the_source_is_found_by_the_stream() -> None:
