@@ -235,7 +235,7 @@ def table(text: list[Row], images: list[Row]) -> str:
         "`langsteer verify`: strength 0 bit for bit, the change at the edited positions and",
         "nowhere else, rows apart from each other, padded equal to single, cached to uncached.",
         "",
-        "- *exact*: all checks pass. Where the unsteered model itself rounds by what runs beside a row",
+        "- *exact*: all checks pass. Where the unsteered model itself rounds by its other rows",
         "  (experts) or by how it is cached, the check allows a difference of that size.",
         "- *refused*: binding says no, with this reason; such a model is never steered wrongly.",
         "- *not built*: the library needs more than a tiny configuration; nothing is known.",
