@@ -108,6 +108,20 @@ def test_one_prompt_is_streamed(
     assert capsys.readouterr().out.strip() == whole.strip()
 
 
+def test_a_guard_says_how_often_it_acted(
+    model: Path, space: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("generate", model, "-s", space, "--to", "de", "--from", "en", "ab", "--plain")
+    capsys.readouterr()
+    assert run(*words, "--guard", "--json", "--max-new-tokens", "6") == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert 0 <= found["acted"] <= 1
+    assert run(*words, "--guard", "--max-new-tokens", "6") == 0
+    assert "the guard acted at" in capsys.readouterr().out
+    assert run(*words, "--json", "--max-new-tokens", "6") == 0
+    assert "acted" not in json.loads(capsys.readouterr().out)[0]
+
+
 def test_help_comes_without_loading_torch() -> None:
     import subprocess
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rich.console import Console
@@ -16,7 +16,7 @@ from langsteer.evaluation.run import edit_for
 from langsteer.languages import choose, display_name
 from langsteer.loading import Loaded
 from langsteer.space import OperatingPoint, Space
-from langsteer.steering import generate
+from langsteer.steering import Edit, Guard, generate
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class Request:
     chat: bool | None = None
     """Use the chat template; None: if the tokenizer has one."""
     compare: bool = False
+    guard: bool = False
+    """Steer only while the stream is not in the target language."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Answer:
     target: str
     steered: str
     unsteered: str | None = None
+    acted: float | None = None
+    """With a guard: the share of the positions in scope that were edited."""
 
     def as_json(self) -> dict[str, Any]:
         """The fields that were filled."""
@@ -55,12 +59,19 @@ class Answer:
         """The answer, or both answers side by side."""
         if self.unsteered is None:
             console.print(Text(self.steered))
+            self.print_guard(console)
             return
         table = Table(show_lines=True, expand=True)
         table.add_column(f"unsteered ({display_name(self.source)})", ratio=1)
         table.add_column(f"steered ({display_name(self.target)})", ratio=1)
         table.add_row(Text(self.unsteered.strip()), Text(self.steered.strip()))
         console.print(table)
+        self.print_guard(console)
+
+    def print_guard(self, console: Console) -> None:
+        """How often the guard acted, if there was one."""
+        if self.acted is not None:
+            console.print(f"the guard acted at {100 * self.acted:.0f} % of the positions in scope")
 
 
 def answer(
@@ -85,10 +96,7 @@ def answer(
     target = choose(request.target, space.languages)
     sources = [_source(prompt, request, space) for prompt in prompts]
     texts = [_templated(loaded, prompt, request.chat) for prompt in prompts]
-    edits = [
-        edit_for(space, request.point, source, target) if source != target else None
-        for source in sources
-    ]
+    edits = [_edit(space, request, source, target) for source in sources]
 
     def run(rows: Sequence[Any] | None, show: Callable[[str], None] | None) -> list[str]:
         return generate(
@@ -106,10 +114,27 @@ def answer(
 
     steered = run(edits, on_text)
     unsteered = run(None, None) if request.compare else [None] * len(texts)
+    rows = zip(prompts, sources, steered, unsteered, edits, strict=True)
     return [
-        Answer(prompt, source, target, new, old)
-        for prompt, source, new, old in zip(prompts, sources, steered, unsteered, strict=True)
+        Answer(prompt, source, target, new, old, _acted(edit))
+        for prompt, source, new, old, edit in rows
     ]
+
+
+def _edit(space: Space, request: Request, source: str, target: str) -> Edit | None:
+    if source == target:
+        return None
+    edit = edit_for(space, request.point, source, target)
+    if not request.guard:
+        return edit
+    return replace(edit, guard=Guard.of(space, target, min(request.point.layers)))
+
+
+def _acted(edit: Edit | None) -> float | None:
+    if edit is None or edit.guard is None:
+        return None
+    tally = edit.guard.tally
+    return tally.acted / tally.selected if tally.selected else 0.0
 
 
 def _source(prompt: str, request: Request, space: Space) -> str:

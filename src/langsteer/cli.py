@@ -228,6 +228,10 @@ def generate(
         bool | None,
         typer.Option("--chat/--plain", help="Use the chat template. Default: if there is one."),
     ] = None,
+    guard: Annotated[
+        bool,
+        typer.Option("--guard", help="Steer only while the stream is in another language."),
+    ] = False,
     compare: Annotated[
         bool, typer.Option("--compare", help="Print the unsteered answer beside the steered one.")
     ] = False,
@@ -262,6 +266,7 @@ def generate(
         seed=seed,
         chat=chat,
         compare=compare,
+        guard=guard,
     )
     streams = len(prompts) == 1 and not as_json and not compare
     shown = (
@@ -272,6 +277,7 @@ def generate(
         _print_json([one.as_json() for one in answers])
     elif streams:
         out.print()
+        answers[0].print_guard(out)
     else:
         for one in answers:
             one.print(out)
