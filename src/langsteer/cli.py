@@ -16,6 +16,7 @@ from rich.table import Table
 from langsteer.errors import LangsteerError
 
 if TYPE_CHECKING:
+    from langsteer.loading import Loaded
     from langsteer.space import OperatingPoint, Space
 
 USER_ERROR = 2
@@ -247,14 +248,8 @@ def generate(
     without one is used at the block at 60 % of the depth, strength 1, scope all.
     """
     from langsteer.answering import Request, answer
-    from langsteer.loading import load
-    from langsteer.space import Space
 
-    loaded = load(
-        model, device=device, dtype=dtype, blocks=blocks, trust_remote_code=trust_remote_code
-    )
-    fitted = Space.load(space)
-    fitted.check(loaded.stream, loaded.tokenizer)
+    loaded, fitted = _fitted(model, space, device, dtype, blocks, trust_remote_code)
     request = Request(
         target=to,
         source=None if source == "auto" else source,
@@ -326,16 +321,10 @@ def tune(
     as_json: AsJson = False,
 ) -> None:
     """Choose layer, strength and scope on prompts kept for that, and write them into the space."""
-    from langsteer.loading import load
     from langsteer.proof import tune_space
-    from langsteer.space import Space
     from langsteer.tables import print_trials, trials_as_json
 
-    loaded = load(
-        model, device=device, dtype=dtype, blocks=blocks, trust_remote_code=trust_remote_code
-    )
-    fitted = Space.load(space)
-    fitted.check(loaded.stream, loaded.tokenizer)
+    loaded, fitted = _fitted(model, space, device, dtype, blocks, trust_remote_code)
     tuned = tune_space(
         loaded,
         fitted,
@@ -384,15 +373,9 @@ def evaluate(
     Beside the steered answers stand three controls: the unsteered model, a random vector of the
     same norm, and the request in the prompt to answer in the language.
     """
-    from langsteer.loading import load
     from langsteer.proof import prove
-    from langsteer.space import Space
 
-    loaded = load(
-        model, device=device, dtype=dtype, blocks=blocks, trust_remote_code=trust_remote_code
-    )
-    fitted = Space.load(space)
-    fitted.check(loaded.stream, loaded.tokenizer)
+    loaded, fitted = _fitted(model, space, device, dtype, blocks, trust_remote_code)
     proof = prove(
         loaded,
         fitted,
@@ -448,6 +431,21 @@ def verify(
         out.print(table)
     if not all(check.ok for check in checks):
         raise typer.Exit(CHECK_FAILED)
+
+
+def _fitted(
+    model: str, space: Path, device: str, dtype: str, blocks: str | None, trust_remote_code: bool
+) -> tuple[Loaded, Space]:
+    """The model and the space, which must fit it."""
+    from langsteer.loading import load
+    from langsteer.space import Space
+
+    loaded = load(
+        model, device=device, dtype=dtype, blocks=blocks, trust_remote_code=trust_remote_code
+    )
+    fitted = Space.load(space)
+    fitted.check(loaded.stream, loaded.tokenizer)
+    return loaded, fitted
 
 
 def _print_json(value: Any) -> None:

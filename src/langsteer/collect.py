@@ -253,7 +253,10 @@ def _tokenize(
     tokenizer: PreTrainedTokenizerBase, texts: Sequence[Text], limit: int
 ) -> list[_Tokens]:
     special = set(tokenizer.all_special_ids)
-    encoded = tokenizer([text.text for text in texts], padding=False, truncation=False)
+    # Long texts are cut here, so the warning that the tokenizer would give is beside the point.
+    encoded = tokenizer(
+        [text.text for text in texts], padding=False, truncation=False, verbose=False
+    )
     rows = []
     for text, ids in zip(texts, encoded["input_ids"], strict=True):
         kept = ids[:limit]
