@@ -4,6 +4,7 @@ import math
 import random
 
 from langsteer.report import (
+    Answer,
     ConditionResult,
     Confusion,
     CorpusFacts,
@@ -23,6 +24,14 @@ from langsteer.report import (
     Report,
     ShareOfVariance,
     WordProbability,
+)
+from langsteer.report.answers import (
+    DEGENERATE,
+    KINDS,
+    STILL_SOURCE,
+    THIRD,
+    UNKNOWN,
+    WRONG_MEANING,
 )
 
 SCRIPTS = {
@@ -116,6 +125,7 @@ EXAMPLES = (
         '中文: "书"',
         True,
         True,
+        "zh",
     ),
     Example(
         WORD,
@@ -127,6 +137,7 @@ EXAMPLES = (
         '日本語: "水"',
         True,
         True,
+        "ja",
     ),
     Example(
         WORD,
@@ -138,6 +149,7 @@ EXAMPLES = (
         'العربية: "شمس"',
         True,
         False,
+        "ar",
     ),
     Example(
         WORD,
@@ -149,6 +161,7 @@ EXAMPLES = (
         'Українська: "хліб"',
         False,
         False,
+        "uk",
     ),
     Example(
         WORD,
@@ -160,6 +173,7 @@ EXAMPLES = (
         'हिन्दी: "पेड़"',
         True,
         True,
+        "hi",
     ),
     Example(
         QUESTION,
@@ -171,6 +185,7 @@ EXAMPLES = (
         "العملة هناك تسمى: ين ياباني.",
         True,
         True,
+        "ar",
     ),
     Example(
         QUESTION,
@@ -182,6 +197,7 @@ EXAMPLES = (
         "Der folgende Monat ist: April.",
         True,
         True,
+        "de",
     ),
     Example(
         QUESTION,
@@ -203,6 +219,8 @@ EXAMPLES = (
         " January, February, March, April, May, June.",
         " 一月、二月、三月、四月、五月、六月。",
         True,
+        None,
+        "zh",
     ),
     Example(
         OPEN, "nl", "hi", "Enkele dagen van de week:", "", " maandag, dinsdag, woensdag.", "", False
@@ -305,26 +323,42 @@ def method_results() -> list[MethodResult]:
 
 
 def failures() -> list[FailureKind]:
-    """Three kinds of failure with examples."""
+    """Every kind of failure: some with examples, one that does not occur, one without examples."""
+    shown = {
+        STILL_SOURCE: (41, EXAMPLES[3:4]),
+        THIRD: (17, EXAMPLES[7:8]),
+        UNKNOWN: (0, ()),
+        WRONG_MEANING: (12, EXAMPLES[2:3] * 6),
+        DEGENERATE: (2, EXAMPLES[9:]),
+    }
     return [
-        FailureKind(
-            "Stays in the source language",
-            "The answer is right but nothing changed.",
-            41,
-            14520,
-            EXAMPLES[3:4],
-        ),
-        FailureKind(
-            "Mixes languages",
-            "It begins in one language and ends in another.",
-            17,
-            14520,
-            EXAMPLES[7:8],
-        ),
-        FailureKind(
-            "Writes nothing", "The answer is empty or only punctuation.", 2, 14520, EXAMPLES[9:]
-        ),
+        FailureKind(name, KINDS[name], *shown[name][:1], 14520, shown[name][1]) for name in KINDS
     ]
+
+
+def answers() -> list[Answer]:
+    """Both answers to every example, and what a table must survive."""
+    found = []
+    for one in EXAMPLES:
+        for condition, answer in (("steered", one.steered), ("unsteered", one.unsteered)):
+            right = one.right_language and condition == "steered"
+            found.append(
+                Answer(
+                    one.family,
+                    condition,
+                    one.source,
+                    one.target,
+                    one.prompt,
+                    one.expected,
+                    answer,
+                    one.detected,
+                    right,
+                    one.right_meaning and right,
+                    "" if right else STILL_SOURCE,
+                )
+            )
+    nasty = 'a,b;"c"\r\n=1+1\t\u2028x'
+    return [*found, Answer(nasty, "random", "en", "ar", nasty, nasty, nasty, None, False, None)]
 
 
 def surface_points() -> list[LayerStrengthPoint]:
@@ -416,4 +450,5 @@ def grown_report() -> Report:
         methods=method_results(),
         confusion=confusion(),
         failures=failures(),
+        answers=answers(),
     )

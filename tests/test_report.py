@@ -2,8 +2,11 @@
 
 import csv
 import dataclasses
+import gzip
+import io
 import re
 import warnings
+from base64 import b64decode
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -18,23 +21,36 @@ from langsteer.report import (
     Confusion,
     CorpusFacts,
     Example,
+    FailureKind,
     LanguageMap,
     LanguagePoint,
     LayerPoint,
+    MethodResult,
     ModelFacts,
     PairResult,
     Rate,
     Report,
     ShareOfVariance,
     numbers,
+    write_comparison,
     write_report,
 )
+from langsteer.report.answers import KINDS, UNKNOWN
 from langsteer.report.colours import DARK, HEAT_CLASSES, LIGHT, MARKS
+from langsteer.report.downloads import download
 from langsteer.report.drawing import svg
-from langsteer.report.figures import confusion_chart, layers_chart, pairs_charts
+from langsteer.report.figures import confusion_chart, layers_chart, methods_chart, pairs_charts
 from langsteer.report.figures.matrix import HIGH_STEPS, LOW_STEPS
 from langsteer.report.page import sections_of
-from report_data import EXAMPLES, full_report, grown_report, pair_results
+from langsteer.report.tables import Column, Table
+from report_data import (
+    EXAMPLES,
+    failures,
+    full_report,
+    grown_report,
+    method_results,
+    pair_results,
+)
 
 MODEL = ModelFacts("tiny", "llama", 6, 192)
 CORPUS = CorpusFacts("texts.jsonl", {"de": 10, "en": 10})
@@ -106,7 +122,9 @@ def rows(path: Path) -> list[dict[str, str]]:
 def test_page_loads_nothing(source, page):
     links = [link for name in LINKS for link in page.values(name)]
     assert links
-    assert all(link.startswith(("#", "figures/")) for link in links)
+    assert all(link.startswith(("#", "data:")) for link in links)
+    for tag, attrs in page.elements:
+        assert not (attrs.get("href") or "").startswith("data:") or "download" in attrs, tag
     assert "http:" not in source
     assert "https:" not in source
     assert "@import" not in source
@@ -118,9 +136,21 @@ def test_links_lead_somewhere(folder, page):
     ids = page.values("id")
     assert len(ids) == len(set(ids))
     for link in page.values("href") + page.values("xlink:href"):
-        assert link[1:] in ids if link.startswith("#") else (folder / link).is_file()
+        assert link.startswith("data:") or link[1:] in ids
     for label in page.values("aria-labelledby"):
         assert label in ids
+
+
+def test_downloads_are_the_files_beside_the_page(folder, page):
+    """A page that is sent on alone carries every file that lies beside it, under its name."""
+    found = {
+        attrs["download"]: b64decode(attrs["href"].partition(";base64,")[2])
+        for tag, attrs in page.elements
+        if "download" in attrs
+    }
+    beside = {path.name: path.read_bytes() for path in (folder / "figures").iterdir()}
+    assert found == beside
+    assert {"results.csv", "failures.csv", "answers.csv", "methods.csv"} <= beside.keys()
 
 
 def test_clip_paths_exist(source, page):
@@ -177,6 +207,7 @@ def test_csv_is_the_data(folder):
         ("surface", report.surface),
         ("language_map", report.language_map.points),
         ("confusion", report.confusion),
+        ("answers", report.answers),
     ):
         expected = [
             {key: "" if value is None else str(value) for key, value in fields.items()}
@@ -220,8 +251,8 @@ def test_nothing_half_written_is_left(folder):
 def test_sections_are_in_order(page):
     anchors = [attrs["id"] for tag, attrs in page.elements if tag == "section"]
     assert " ".join(anchors) == (
-        "examples results methods layers surface pairs confusion failures map shares words "
-        "uncertainty provenance"
+        "examples results methods layers surface pairs confusion failures answers map shares "
+        "words uncertainty provenance"
     )
 
 
@@ -419,3 +450,76 @@ def test_colour_tables_agree():
     assert LIGHT.keys() == DARK.keys() == MARKS.keys()
     assert len(set(MARKS.values())) == len(MARKS)
     assert len(HIGH_STEPS) == len(LOW_STEPS) == HEAT_CLASSES - 1
+
+
+def test_a_failure_that_does_not_occur_is_none(tmp_path, page):
+    assert [kind.name for kind in failures() if kind.count == 0] == [UNKNOWN]
+    assert page.text.count(KINDS[UNKNOWN]) == 1
+    never = FailureKind("never", "Does not happen.", 0, 9)
+    text = Page(written(tmp_path, Report("t", MODEL, CORPUS, failures=[never]))).text
+    assert re.search(r"never\s+0\s+of\s+9\s+Does not happen\.\s+none", text)
+
+
+def test_failed_answers_say_what_came_out_and_what_was_expected(tmp_path):
+    example = Example("list", "en", "de", "p?", "E!", "alone", "A.", False, False, "nl")
+    kind = FailureKind("k", "d", 1, 9, [example])
+    text = Page(written(tmp_path, Report("t", MODEL, CORPUS, failures=[kind]))).text
+    assert re.search(r"English\s+→to\s+German\s+list · came out as Dutch", text)
+    assert re.search(r"prompt\s*p\?\s*answer\s*A\.\s*expected\s*E!", text)
+
+
+def test_large_tables_are_packed_and_the_same_each_time():
+    columns = [Column("n", "n", "count"), Column("text", "text", "text")]
+    small, large = (Table(columns, [[at, "ä" * 1000] for at in range(n)]) for n in (10, 3000))
+    assert download("small", small).kind == "CSV"
+    found = download("large", large)
+    assert (found.name, found.kind) == ("large.csv.gz", "CSV, gzip")
+    data = b64decode(found.address.partition(";base64,")[2])
+    assert len(data) == found.size
+    assert gzip.decompress(data) == large.data()
+    assert download("large", large) == found
+
+
+def test_csv_survives_what_models_write():
+    texts = ["a,b", 'say "x"', "two\r\nlines", "=1+1", " é中ا ", "\u2028", "\ud800"]
+    table = Table([Column("text", "", "text")], [[text] for text in texts])
+    found = list(csv.reader(io.StringIO(table.data().decode(), newline="")))
+    assert found == [["text"], *([text.replace("\ud800", "\ufffd")] for text in texts)]
+
+
+def test_comparison_stands_alone(tmp_path):
+    """Plain records from any benchmark make the same figure and table as in a report."""
+    records = [
+        *method_results(),
+        MethodResult("only language", "easy", None, Rate(0.7, 0.6, 0.8, 20)),
+    ]
+    image, table = write_comparison(records, tmp_path / "new", "peers")
+    assert (image.name, table.name) == ("peers.png", "peers.csv")
+    assert image.read_bytes().startswith(b"\x89PNG")
+    found = rows(table)
+    assert [(row["method"], row["setting"]) for row in found] == [
+        (one.method, one.setting) for one in records
+    ]
+    assert found[-1]["score"] == ""
+    assert (found[-1]["language_rate"], found[-1]["language_rate_n"]) == ("0.7", "20")
+
+
+def test_comparison_needs_results_with_rates(tmp_path):
+    with pytest.raises(ReportError, match="0 results"):
+        write_comparison([], tmp_path)
+    with pytest.raises(ReportError, match=r"'x'.*'easy'"):
+        write_comparison([MethodResult("x", "easy", None)], tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_comparison_names_the_best_of_each_setting():
+    low, high = Rate(0.25, 0.2, 0.3, 9), Rate(0.75, 0.7, 0.8, 9)
+    results = [MethodResult(name, "s", rate) for name, rate in (("a", low), ("b", high))]
+    chart = methods_chart([*results, MethodResult("a", "t", high), MethodResult("b", "t", low)])
+    assert "s, b with 75.0" in chart.alt
+    assert "t, a with 75.0" in chart.alt
+    assert "this package" not in chart.reading
+    assert "no key" not in chart.reading
+    language = methods_chart([MethodResult("a", "open", None, low, ours=True)])
+    assert "no key" in language.reading
+    assert "this package" in language.reading

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import random
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -41,10 +39,10 @@ from langsteer.evaluation.words import WordProbabilities, word_probabilities
 from langsteer.languages import likely_script, parts
 from langsteer.loading import Loaded
 from langsteer.progress import Advance, bar
+from langsteer.report.answers import answers_of, confusion_of, examples_of, failures_of, methods_of
 from langsteer.space import OperatingPoint, Space
 from langsteer.tuning import SCOPES, STRENGTHS, Tuned, sample_cases, tune
 
-EXAMPLES_PER_FAMILY = 4
 WORD_CASES_PER_PAIR = 1
 VERSIONS = ("langsteer", "torch", "transformers", "lingua-language-detector")
 SLACK = 1e-6
@@ -118,9 +116,13 @@ class Proof:
         """One table: every family under every condition."""
         console.print(results_table(self.families, self.point))
 
-    def write_report(self, folder: Path) -> Path:
-        """Write the HTML page with its figures; return the page."""
-        return report.write_report(as_report(self), folder)
+    def write_report(self, folder: Path, descriptions: Mapping[str, str] | None = None) -> Path:
+        """Write the HTML page with its figures; return the page.
+
+        `descriptions` says of each family what its prompts look like; families without one have no
+        description on the page.
+        """
+        return report.write_report(as_report(self, descriptions or {}), folder)
 
 
 def tune_space(
@@ -248,8 +250,8 @@ def _scores_as_json(found: Scores) -> dict[str, Any]:
     }
 
 
-def as_report(proof: Proof) -> report.Report:
-    """Everything the page shows, from what was measured."""
+def as_report(proof: Proof, descriptions: Mapping[str, str]) -> report.Report:
+    """Everything the page shows, from what was measured; a description for each known family."""
     space, loaded, point = proof.space, proof.loaded, proof.point
     families = proof.families
     return report.Report(
@@ -268,10 +270,12 @@ def as_report(proof: Proof) -> report.Report:
         warnings=space.warnings(point.layers),
         created=date.today().isoformat(),
         families=[
-            report.FamilyResult(name, "", [_condition(*one) for one in conditions.items()])
+            report.FamilyResult(
+                name, descriptions.get(name, ""), [_condition(*one) for one in conditions.items()]
+            )
             for name, conditions in families.items()
         ],
-        examples=_examples(proof.outcomes),
+        examples=examples_of(proof.outcomes),
         layers=_layer_points(proof.tuned, point),
         pairs=[report.PairResult(**asdict(pair)) for pair in proof.pairs],
         language_map=_language_map(space, point.layers[0]),
@@ -282,8 +286,10 @@ def as_report(proof: Proof) -> report.Report:
             for one in delta_quality(space.statistics)
         ],
         surface=_surface(proof.tuned, point),
-        confusion=_confusion(proof.outcomes),
-        failures=_failures(proof.outcomes),
+        methods=methods_of(families),
+        confusion=confusion_of(proof.outcomes),
+        failures=failures_of(proof.outcomes),
+        answers=answers_of(proof.outcomes),
     )
 
 
@@ -306,41 +312,6 @@ def _summary(proof: Proof, families: dict[str, dict[Condition, Scores]]) -> list
 def _condition(name: Condition, found: Scores) -> report.ConditionResult:
     return report.ConditionResult(
         name, found.language_rate, found.meaning, found.score, found.prompts
-    )
-
-
-def _examples(outcomes: Sequence[Outcome], seed: int = 1) -> list[report.Example]:
-    """A seeded random choice from every family, good and bad as they come."""
-    plain = {one.case.prompt.text: one.answer for one in outcomes if one.condition == UNSTEERED}
-    families: dict[str, list[Outcome]] = {}
-    for one in outcomes:
-        if one.condition == STEERED:
-            families.setdefault(one.case.prompt.family, []).append(one)
-    generator = random.Random(seed)
-    return [
-        _example(one, plain.get(one.case.prompt.text, ""))
-        for found in families.values()
-        for one in generator.sample(found, min(EXAMPLES_PER_FAMILY, len(found)))
-    ]
-
-
-def _unsteered(outcomes: Sequence[Outcome]) -> dict[str, str]:
-    """Prompt → what the unsteered model wrote."""
-    return {one.case.prompt.text: one.answer for one in outcomes if one.condition == UNSTEERED}
-
-
-def _example(one: Outcome, unsteered: str) -> report.Example:
-    groups = one.case.prompt.references.get(one.case.target, ())
-    return report.Example(
-        family=one.case.prompt.family,
-        source=one.case.source,
-        target=one.case.target,
-        prompt=one.case.prompt.text,
-        expected=", ".join(group[0] for group in groups),
-        unsteered=unsteered,
-        steered=one.answer,
-        right_language=one.verdict.language_right,
-        right_meaning=one.verdict.meaning_right,
     )
 
 
@@ -367,46 +338,6 @@ def _surface(tuned: Tuned | None, point: OperatingPoint) -> list[report.LayerStr
         if trial.point.scope == point.scope
     }
     return [report.LayerStrengthPoint(*place, score) for place, score in sorted(found.items())]
-
-
-def _confusion(outcomes: Sequence[Outcome]) -> list[report.Confusion]:
-    """Target language against the language that came out."""
-    counts = Counter(
-        (one.case.target, one.verdict.language) for one in outcomes if one.condition == STEERED
-    )
-    return [report.Confusion(*languages, count) for languages, count in counts.items()]
-
-
-def _failures(outcomes: Sequence[Outcome]) -> list[report.FailureKind]:
-    """The two ways of going wrong, with seeded random examples of each."""
-    plain = _unsteered(outcomes)
-    steered = [one for one in outcomes if one.condition == STEERED]
-    kinds = {
-        "another language": [one for one in steered if not one.verdict.language_right],
-        "another answer": [
-            one
-            for one in steered
-            if one.verdict.language_right and one.verdict.meaning_right is False
-        ],
-    }
-    said = {
-        "another language": "The answer is not in the target language, or in none for sure.",
-        "another answer": "The answer is in the target language, but it is not the right one.",
-    }
-    generator = random.Random(2)
-    return [
-        report.FailureKind(
-            name,
-            said[name],
-            len(found),
-            len(steered),
-            [
-                _example(one, plain.get(one.case.prompt.text, ""))
-                for one in generator.sample(found, min(EXAMPLES_PER_FAMILY, len(found)))
-            ],
-        )
-        for name, found in kinds.items()
-    ]
 
 
 def _language_map(space: Space, layer: int) -> report.LanguageMap:

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from langsteer.atlas.tasks import matching_corpus, prompts
+from langsteer.atlas.tasks import DESCRIPTIONS, matching_corpus, prompts
 from langsteer.corpus import read_corpus
 from langsteer.errors import LangsteerError
 from langsteer.evaluation.prompts import read_prompts, write_prompts
@@ -107,5 +107,5 @@ def run_demo(folder: Path, *, seed: int = 0, quiet: bool = False) -> Demo:
         quiet=quiet,
         seed=seed,
     )
-    page = proof.write_report(folder / "report")
+    page = proof.write_report(folder / "report", DESCRIPTIONS)
     return Demo(proof, page, time.perf_counter() - began)

@@ -16,6 +16,7 @@ from langsteer.atlas.documents import (
     described_countries,
     description,
     facts_of,
+    full_list,
     open_list,
     ordered_list,
     question,
@@ -28,6 +29,12 @@ from langsteer.corpus import Corpus, Text
 from langsteer.evaluation.prompts import Prompt, PromptSet, lexicon
 
 MEASURED = ("translation", "question", "continuation")
+DESCRIPTIONS = {
+    "translation": "a word in one language, and the name of the language to say it in",
+    "question": "a question about a fact, whose answer is a sentence with a quoted name",
+    "continuation": "the beginning of a list of names or of a description, to be carried on",
+}
+"""Family → what its prompts look like, for the reader of a report."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +125,35 @@ def plain_corpus(split: Split = "fit", per_language: int = 100, seed: int = 0) -
     return Corpus(tuple(texts), name=f"atlas-{split}-plain")
 
 
+def full_lists(language: str) -> list[Prompt]:
+    """All months and all days of the week in order: the longest answers that the atlas has.
+
+    Their names belong to all splits, but the prompts hold none of them.
+    """
+    return [_full_list(language, kind) for kind in ORDERED_LISTS]
+
+
+def topic(item: Item) -> str:
+    """What an item is about: ``country``, ``currency``, ``language`` or ``calendar``."""
+    _, *rest = item.id.split(":")
+    about = rest[1] if item.family == "translation" else rest[0]
+    return {"region": "country"}.get(about, about if about in OPEN_LISTS else "calendar")
+
+
+def _full_list(language: str, kind: str) -> Prompt:
+    document = full_list(language, kind)
+    others = [code for code in world().languages if code != language]
+    return Prompt(
+        text=document.prompt,
+        language=language,
+        family="list",
+        concepts=document.concepts,
+        references={code: full_list(code, kind).keys for code in world().languages},
+        instructed={code: _requested(document, language, code) for code in others},
+        lexical=True,
+    )
+
+
 def _translations(split: Split, generator: random.Random, examples: int) -> list[Item]:
     concepts = [concept for concept in world().concepts.values() if concept.split == split]
     generator.shuffle(concepts)
@@ -196,9 +232,12 @@ def _instructed(item: Item, document: Document, language: str, target: str) -> s
         return item.write(target).prompt
     if item.fact is not None:
         return question(language, item.fact, answer_in=target).prompt
-    templates = TEMPLATES[language]
-    request = templates.instruction.format(language=world().language_names[language][target])
-    return f"{request} {document.prompt}"
+    return _requested(document, language, target)
+
+
+def _requested(document: Document, language: str, target: str) -> str:
+    name = world().language_names[language][target]
+    return f"{TEMPLATES[language].instruction.format(language=name)} {document.prompt}"
 
 
 def _all_names() -> dict[str, frozenset[str]]:

@@ -1,11 +1,13 @@
 """Figures and one self-contained HTML page that show what a space does to a model.
 
-Fill a `Report` and hand it to `write_report`.
+Fill a `Report` and hand it to `write_report`; `write_comparison` draws the comparison of methods
+alone, for results from anywhere.
 """
 
 from langsteer.evaluation.rates import Rate
 from langsteer.evaluation.run import Condition
 from langsteer.report.data import (
+    Answer,
     ConditionResult,
     Confusion,
     CorpusFacts,
@@ -24,10 +26,11 @@ from langsteer.report.data import (
     ShareOfVariance,
     WordProbability,
 )
-from langsteer.report.page import write_report
+from langsteer.report.page import write_comparison, write_report
 from langsteer.space import OperatingPoint
 
 __all__ = [
+    "Answer",
     "Condition",
     "ConditionResult",
     "Confusion",
@@ -48,5 +51,6 @@ __all__ = [
     "Report",
     "ShareOfVariance",
     "WordProbability",
+    "write_comparison",
     "write_report",
 ]

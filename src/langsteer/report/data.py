@@ -55,7 +55,10 @@ class FamilyResult:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One prompt and what the model wrote, unsteered and steered from `source` to `target`."""
+    """One prompt and what the model wrote, unsteered and steered from `source` to `target`.
+
+    `detected` is the language that the steered answer is in; None where that cannot be said.
+    """
 
     family: str
     source: str
@@ -66,6 +69,29 @@ class Example:
     steered: str
     right_language: bool
     right_meaning: bool | None = None
+    detected: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer with its verdict.
+
+    `prompt` is what the model was given, `expected` what a right answer holds ("" without a key),
+    `detected` the language that came out (None: none was sure), and `failure` the name of the
+    `FailureKind` that it belongs to ("" where nothing is wrong).
+    """
+
+    family: str
+    condition: Condition
+    source: str
+    target: str
+    prompt: str
+    expected: str
+    answer: str
+    detected: str | None
+    right_language: bool
+    right_meaning: bool | None
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +183,15 @@ class LayerStrengthPoint:
 
 @dataclass(frozen=True, slots=True)
 class MethodResult:
-    """One method in one setting of a comparison; `ours` marks the method of this package."""
+    """One method in one setting of a comparison; `ours` marks the method of this package.
+
+    `score` is None where there is no key to judge the meaning by; then the language rate is shown,
+    which has to be there.
+    """
 
     method: str
     setting: str
-    score: Rate
+    score: Rate | None
     language_rate: Rate | None = None
     meaning: Rate | None = None
     seconds: float | None = None
@@ -179,7 +209,10 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True)
 class FailureKind:
-    """One way of going wrong: how often (`count` of `total` answers) and what it looks like."""
+    """One way of going wrong: how often (`count` of `total` answers) and what it looks like.
+
+    A kind that does not occur is given with a count of 0: the page says that there is none.
+    """
 
     name: str
     description: str
@@ -217,3 +250,4 @@ class Report:
     methods: Sequence[MethodResult] = ()
     confusion: Sequence[Confusion] = ()
     failures: Sequence[FailureKind] = ()
+    answers: Sequence[Answer] = ()

@@ -56,6 +56,13 @@ def seconds(value: float) -> str:
     return f"{minutes}{SPACE}min{SPACE}{rest:02d}{SPACE}s"
 
 
+def size(value: int) -> str:
+    """A number of bytes as `12 kB` or `3.4 MB`."""
+    if value < 999_500:
+        return f"{max(1, round(value / 1000))}{SPACE}kB"
+    return f"{value / 1e6:.1f}{SPACE}MB"
+
+
 def known(value: float | None) -> bool:
     """Whether there is a number."""
     return value is not None and math.isfinite(value)

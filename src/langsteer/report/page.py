@@ -1,7 +1,7 @@
-"""The report as one HTML file that needs nothing else, and its figures as files beside it."""
+"""The report as one HTML file that needs nothing else, and what is in it as files beside it."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -16,7 +16,8 @@ from langsteer.files import write_whole
 from langsteer.languages import display_name
 from langsteer.report import numbers
 from langsteer.report.colours import DARK, LIGHT, declarations
-from langsteer.report.data import ConditionResult, Example, FamilyResult, Report
+from langsteer.report.data import ConditionResult, Example, FamilyResult, MethodResult, Report
+from langsteer.report.downloads import Download, download, link
 from langsteer.report.drawing import Chart, png, svg
 from langsteer.report.figures import (
     confusion_chart,
@@ -29,14 +30,18 @@ from langsteer.report.figures import (
     uncertainty_chart,
     words_chart,
 )
-from langsteer.report.results import CONDITION_NAMES, results_table
-from langsteer.report.tables import Table
+from langsteer.report.results import (
+    CONDITION_NAMES,
+    answers_table,
+    failures_table,
+    results_table,
+)
+from langsteer.report.tables import HALVES, Table
 
 SHOWN_EXAMPLES = 4
 """Examples of a family that are open at once; the others are folded away."""
 CONTROLS = (*range(0x09), 0x0B, *range(0x0E, 0x20), 0x7F)
-HALVES = range(0xD800, 0xE000)
-NOT_SHOWABLE = dict.fromkeys((*CONTROLS, *HALVES), "\N{REPLACEMENT CHARACTER}")
+NOT_SHOWABLE = dict.fromkeys(CONTROLS, "\N{REPLACEMENT CHARACTER}") | HALVES
 """What a string can hold but HTML cannot: control characters, halves of surrogate pairs."""
 
 
@@ -61,8 +66,10 @@ class ExampleGroup:
 def write_report(report: Report, folder: Path) -> Path:
     """Writes `report.html` into a folder, and `figures/NAME.png` and `.csv` for each figure.
 
-    The page holds all its figures itself and loads nothing. Everything is drawn before anything is
-    written, each file is written whole or not at all, and the page comes last.
+    The page loads nothing: it holds all its figures and, inside its links, the files that can be
+    downloaded from it, so that it may be sent on alone. The same files are written beside it for
+    programs. Everything is drawn before anything is written, each file is written whole or not at
+    all, and the page comes last.
 
     Returns:
         The path of the page.
@@ -72,15 +79,63 @@ def write_report(report: Report, folder: Path) -> Path:
     """
     sections = sections_of(report)
     charts = [chart for section in sections for chart in section.charts]
-    page = render(report, sections)
-    contents = {f"figures/{chart.name}.png": png(chart) for chart in charts}
-    contents |= {f"figures/{chart.name}.csv": encoded(chart.table) for chart in charts}
-    if report.families:
-        contents["figures/results.csv"] = encoded(results_table(report.families))
+    tables = {chart.name: chart.table for chart in charts} | other_tables(report)
+    images = {chart.name: png(chart) for chart in charts}
+    page = render(report, sections, downloads(tables, images))
+    contents = {f"figures/{name}.png": image for name, image in images.items()}
+    contents |= {f"figures/{name}.csv": table.data() for name, table in tables.items()}
     contents["report.html"] = page.encode()
     for name, data in contents.items():
         write_whole(folder / name, data, ReportError)
     return folder / "report.html"
+
+
+def write_comparison(
+    results: Sequence[MethodResult], folder: Path, name: str = "methods"
+) -> tuple[Path, Path]:
+    """Writes the comparison of methods alone: `NAME.png`, as in a report, and `NAME.csv`.
+
+    Args:
+        results: One record for each method and setting; settings become panels, in their order.
+        folder: Where to; made if it is not there.
+        name: The stem of both files.
+
+    Returns:
+        The paths of the image and of the table.
+
+    Raises:
+        ReportError: There is no result, a result has no rate, or the folder cannot be written to.
+    """
+    chart = methods_chart(results)
+    if chart is None:
+        raise ReportError("There are 0 results to compare. Give at least one MethodResult.")
+    image, table = folder / f"{name}.png", folder / f"{name}.csv"
+    write_whole(image, png(chart), ReportError)
+    write_whole(table, chart.table.data(), ReportError)
+    return image, table
+
+
+def other_tables(report: Report) -> dict[str, Table]:
+    """The tables that belong to no figure, by name; those without rows are left out."""
+    tables = {
+        "results": results_table(report.families),
+        "failures": failures_table(report.failures),
+        "answers": answers_table(report.answers),
+    }
+    return {name: table for name, table in tables.items() if table.rows}
+
+
+def downloads(
+    tables: Mapping[str, Table], images: Mapping[str, bytes]
+) -> dict[str, list[Download]]:
+    """Name → the links to its image, where there is one, and to its table."""
+    return {
+        name: [
+            *([link(f"{name}.png", "image/png", images[name])] if name in images else []),
+            download(name, table),
+        ]
+        for name, table in tables.items()
+    }
 
 
 def sections_of(report: Report) -> list[Section]:
@@ -118,13 +173,16 @@ def missing(report: Report, sections: Sequence[Section]) -> list[str]:
     return titles + [one.title for one in sections if one.expected and not one.charts]
 
 
-def render(report: Report, sections: Sequence[Section]) -> str:
+def render(
+    report: Report, sections: Sequence[Section], files: Mapping[str, Sequence[Download]]
+) -> str:
     """The page as a string."""
     template = environment().get_template("template.html.j2")
     page = template.render(
         report=report,
         sections={section.anchor: section for section in sections if section.charts},
         missing=missing(report, sections),
+        files=files,
         style=stylesheet(),
         groups=grouped(report.examples),
         tiles=[family for family in report.families if condition(family, "steered")],
@@ -148,6 +206,7 @@ def environment() -> Environment:
         "real": numbers.real,
         "count": numbers.count,
         "seconds": numbers.seconds,
+        "size": numbers.size,
         "language": language_name,
         "joined": joined,
         "plain": numbers.plain,
@@ -202,8 +261,3 @@ def joined(text: str) -> str:
 def join_layers(layers: Sequence[int]) -> str:
     """`layer 3` or `layers 3, 4`."""
     return f"layer{'s' if len(layers) != 1 else ''} {', '.join(map(str, layers))}"
-
-
-def encoded(table: Table) -> bytes:
-    """A table as the bytes of its CSV."""
-    return table.csv().encode()

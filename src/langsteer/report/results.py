@@ -1,8 +1,9 @@
-"""The table of results: every family under every condition."""
+"""The tables behind the parts of the page that are not figures: results, failures, answers."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple, fields
 
-from langsteer.report.data import FamilyResult
+from langsteer.report.data import Answer, FailureKind, FamilyResult
 from langsteer.report.tables import Column, Table, rate_columns, rate_values
 
 CONDITION_NAMES: Mapping[str, str] = {
@@ -37,3 +38,22 @@ def results_table(families: Sequence[FamilyResult]) -> Table:
         for one in family.conditions
     ]
     return Table(columns, rows)
+
+
+def failures_table(kinds: Sequence[FailureKind]) -> Table:
+    """One row for each kind of failure."""
+    columns = [
+        Column("failure", "Kind of failure", "text"),
+        Column("count", "Answers", "count"),
+        Column("total", "of", "count"),
+    ]
+    return Table(columns, [[kind.name, kind.count, kind.total] for kind in kinds])
+
+
+def answers_table(answers: Sequence[Answer]) -> Table:
+    """One row for each answer, with its verdict."""
+    columns = [
+        Column(name, name.replace("_", " "), "text")
+        for name in (field.name for field in fields(Answer))
+    ]
+    return Table(columns, [[*astuple(one)] for one in answers])

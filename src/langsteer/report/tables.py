@@ -12,6 +12,8 @@ from langsteer.report import numbers
 Kind = Literal["text", "rate", "real", "count"]
 Value = str | float | int | None
 
+HALVES = dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}")
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -36,6 +38,10 @@ class Table:
         writer.writerow(column.name for column in self.columns)
         writer.writerows(self.rows)
         return text.getvalue()
+
+    def data(self) -> bytes:
+        """The CSV as UTF-8; halves of surrogate pairs, which have no UTF-8, are replaced."""
+        return self.csv().translate(HALVES).encode()
 
     def shown(self) -> list[list[str]]:
         """The rows as they are written on the page."""

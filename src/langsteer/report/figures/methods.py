@@ -6,6 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from langsteer.errors import ReportError
+from langsteer.evaluation.rates import Rate
+from langsteer.report import numbers
 from langsteer.report.data import MethodResult
 from langsteer.report.drawing import Canvas, Chart
 from langsteer.report.tables import Column, Table, rate_columns, rate_values
@@ -22,21 +25,69 @@ def methods_chart(results: Sequence[MethodResult]) -> Chart | None:
     return Chart(
         name="methods",
         title="Comparison of methods",
-        reading="Each point is the score of one method in one setting (harmonic mean of language "
-        "and meaning) with its 95 % interval; intervals that do not overlap differ. The filled "
-        "points are the method of this package.",
-        alt=f"Dot plot of {len(methods)} methods in {len(settings)} settings. "
-        f"On the mean of the settings the best is {methods[0]}.",
+        reading=reading(results),
+        alt=described(results, methods, settings),
         table=tabulated(results),
         draw=lambda canvas: drawn(canvas, results, methods, settings),
     )
+
+
+def height(one: MethodResult) -> Rate:
+    """The rate that methods are compared by: the score, or the language rate where there is none.
+
+    Raises:
+        ReportError: There is neither.
+    """
+    found = one.score or one.language_rate
+    if found is None:
+        raise ReportError(
+            f"The method {one.method!r} has neither a score nor a language rate in the setting "
+            f"{one.setting!r}. Give one of them, or leave the result out."
+        )
+    return found
+
+
+def reading(results: Sequence[MethodResult]) -> str:
+    """How to read the chart, saying only what is in it."""
+    text = (
+        "Each point is the score of one method in one setting (harmonic mean of language and "
+        "meaning) with its 95 % interval; intervals that do not overlap differ."
+    )
+    if any(one.score is None for one in results):
+        text += " Where there is no key for the meaning it is the share in the right language."
+    if any(one.ours for one in results):
+        text += " The filled points are the method of this package."
+    return text
+
+
+def described(
+    results: Sequence[MethodResult], methods: Sequence[str], settings: Sequence[str]
+) -> str:
+    """What the chart shows, in words: the best of each setting."""
+    best = {
+        setting: max((one for one in results if one.setting == setting), key=value)
+        for setting in settings
+    }
+    return (
+        f"Dot plot of {len(methods)} methods in {len(settings)} settings. The best: "
+        + "; ".join(
+            f"{setting}, {one.method} with {numbers.percent(value(one))}"
+            for setting, one in best.items()
+        )
+        + "."
+    )
+
+
+def value(one: MethodResult) -> float:
+    """The height of a point."""
+    return height(one).value
 
 
 def in_order(results: Sequence[MethodResult]) -> list[str]:
     """The methods by their mean score, the best first."""
     scores: dict[str, list[float]] = {}
     for one in results:
-        scores.setdefault(one.method, []).append(one.score.value)
+        scores.setdefault(one.method, []).append(value(one))
     return sorted(scores, key=lambda method: -sum(scores[method]) / len(scores[method]))
 
 
@@ -93,7 +144,7 @@ def panel(
     """One setting."""
     canvas.style(axes)
     for one in results:
-        y, rate = methods.index(one.method), one.score
+        y, rate = methods.index(one.method), height(one)
         colour = canvas.colour("accent" if one.ours else "quiet")
         axes.plot([rate.low, rate.high], [y, y], color=colour, linewidth=2, alpha=0.7)
         face = colour if one.ours else canvas.colour("paper")

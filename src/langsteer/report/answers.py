@@ -1,0 +1,200 @@
+"""From judged answers to the records of the report: examples, failures, confusion, every answer."""
+
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from langsteer.evaluation.run import PROMPTED, STEERED, UNSTEERED, Condition, Outcome
+from langsteer.evaluation.summary import Scores
+from langsteer.report.data import Answer, Confusion, Example, FailureKind, MethodResult
+from langsteer.report.results import CONDITION_NAMES
+
+PER_FAMILY = 4
+"""Examples of each family that are shown."""
+PER_FAILURE = 4
+"""Examples of each kind of failure that are shown."""
+
+STILL_SOURCE = "still the language of the prompt"
+THIRD = "a third language"
+UNKNOWN = "mixed, or no language for sure"
+DEGENERATE = "nothing, or the same again and again"
+WRONG_MEANING = "right language, wrong meaning"
+KINDS: Mapping[str, str] = {
+    STILL_SOURCE: "The answer stayed in the language of the prompt, or is a name that both "
+    "languages share.",
+    THIRD: "The answer left the language of the prompt and arrived in one that was not asked for.",
+    UNKNOWN: "The answer speaks for no language clearly: languages are mixed, or there is too "
+    "little text to tell.",
+    WRONG_MEANING: "The answer is in the target language, but does not say what the key asks for.",
+    DEGENERATE: "The answer has no letters and no digits, or at least half of it, to its end, is "
+    "one piece more than three times in a row.",
+}
+"""Kind of failure → what it is, in the order of the report."""
+
+LONGEST_PIECE = 60
+"""Characters of the longest piece whose repetition is looked for."""
+LEAST_LOOP = 12
+"""Characters: a shorter repetition (a drawn-out vowel, "no, no, no") is no fault."""
+
+
+def failure_of(one: Outcome) -> str:
+    """The kind of failure that an answer belongs to, a key of `KINDS`; "" where nothing is wrong.
+
+    Kinds exclude one another. An answer that was judged right in language and meaning is never a
+    failure; one that says nothing or loops is that first, whatever language it is in.
+    """
+    verdict = one.verdict
+    if verdict.language_right and verdict.meaning_right:
+        return ""
+    if degenerate(one.answer):
+        return DEGENERATE
+    if verdict.language_right:
+        return WRONG_MEANING if verdict.meaning_right is False else ""
+    if verdict.language is None:
+        return UNKNOWN
+    return STILL_SOURCE if verdict.language == one.case.source else THIRD
+
+
+def degenerate(answer: str) -> bool:
+    """Whether a text says nothing, or ends in one piece over and over for half of its length."""
+    text = answer.strip()
+    if not any(letter.isalnum() for letter in text):
+        return True
+    return any(loops(text, piece) for piece in range(1, LONGEST_PIECE + 1))
+
+
+def loops(text: str, piece: int) -> bool:
+    """Whether at least half of a text, to its end, is a piece of so many characters repeated."""
+    length = max(3 * piece + 1, LEAST_LOOP, (len(text) + 1) // 2)
+    end = text[-length:]
+    return len(end) == length and end[piece:] == end[:-piece]
+
+
+def examples_of(outcomes: Sequence[Outcome], seed: int = 1) -> list[Example]:
+    """A seeded random choice of steered answers from every family, good and bad as they come."""
+    alone = unsteered_answers(outcomes)
+    families: dict[str, list[Outcome]] = {}
+    for one in steered(outcomes):
+        families.setdefault(one.case.prompt.family, []).append(one)
+    generator = random.Random(seed)
+    return [
+        example(one, alone)
+        for found in families.values()
+        for one in generator.sample(found, min(PER_FAMILY, len(found)))
+    ]
+
+
+def failures_of(outcomes: Sequence[Outcome], seed: int = 2) -> list[FailureKind]:
+    """Every kind of failure of the steered answers, with seeded random examples of each.
+
+    A kind that does not occur has a count of 0. Without a steered answer there are no kinds.
+    """
+    alone = unsteered_answers(outcomes)
+    answers = steered(outcomes)
+    if not answers:
+        return []
+    kinds: dict[str, list[Outcome]] = {name: [] for name in KINDS}
+    for one in answers:
+        if name := failure_of(one):
+            kinds[name].append(one)
+    generator = random.Random(seed)
+    return [
+        FailureKind(
+            name,
+            KINDS[name],
+            len(found),
+            len(answers),
+            [example(one, alone) for one in spread(found, generator)],
+        )
+        for name, found in kinds.items()
+    ]
+
+
+def spread(outcomes: Sequence[Outcome], generator: random.Random) -> list[Outcome]:
+    """A few outcomes at random, families taking turns."""
+    turns = Counter[str]()
+    ranked = []
+    for place, one in enumerate(generator.sample(outcomes, len(outcomes))):
+        family = one.case.prompt.family
+        ranked.append((turns[family], place, one))
+        turns[family] += 1
+    return [one for _, _, one in sorted(ranked, key=lambda entry: entry[:2])[:PER_FAILURE]]
+
+
+def confusion_of(outcomes: Sequence[Outcome]) -> list[Confusion]:
+    """Target language against the language that came out, of the steered answers."""
+    counts = Counter((one.case.target, one.verdict.language) for one in steered(outcomes))
+    return [Confusion(*languages, count) for languages, count in counts.items()]
+
+
+def answers_of(outcomes: Sequence[Outcome]) -> list[Answer]:
+    """Every answer under every condition, in order; only steered ones can be failures."""
+    return [
+        Answer(
+            family=one.case.prompt.family,
+            condition=one.condition,
+            source=one.case.source,
+            target=one.case.target,
+            prompt=given(one),
+            expected=expected(one),
+            answer=one.answer,
+            detected=one.verdict.language,
+            right_language=one.verdict.language_right,
+            right_meaning=one.verdict.meaning_right,
+            failure=failure_of(one) if one.condition == STEERED else "",
+        )
+        for one in outcomes
+    ]
+
+
+def methods_of(families: Mapping[str, Mapping[Condition, Scores]]) -> list[MethodResult]:
+    """The conditions as methods to be compared, one setting for each family."""
+    return [
+        MethodResult(
+            CONDITION_NAMES[name],
+            family,
+            found.score,
+            found.language_rate,
+            found.meaning,
+            ours=name == STEERED,
+        )
+        for family, conditions in families.items()
+        for name, found in conditions.items()
+    ]
+
+
+def steered(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The outcomes of the steered condition."""
+    return [one for one in outcomes if one.condition == STEERED]
+
+
+def unsteered_answers(outcomes: Sequence[Outcome]) -> dict[str, str]:
+    """Prompt → what the unsteered model wrote."""
+    return {one.case.prompt.text: one.answer for one in outcomes if one.condition == UNSTEERED}
+
+
+def given(one: Outcome) -> str:
+    """The text that the model was given under the condition of an outcome."""
+    prompt = one.case.prompt
+    return prompt.instructed[one.case.target] if one.condition == PROMPTED else prompt.text
+
+
+def expected(one: Outcome) -> str:
+    """What a right answer holds: the first name of each group of references; "" without any."""
+    return ", ".join(group[0] for group in one.case.prompt.references.get(one.case.target, ()))
+
+
+def example(one: Outcome, alone: Mapping[str, str]) -> Example:
+    """An outcome beside what the unsteered model wrote."""
+    return Example(
+        family=one.case.prompt.family,
+        source=one.case.source,
+        target=one.case.target,
+        prompt=one.case.prompt.text,
+        expected=expected(one),
+        unsteered=alone.get(one.case.prompt.text, ""),
+        steered=one.answer,
+        right_language=one.verdict.language_right,
+        right_meaning=one.verdict.meaning_right,
+        detected=one.verdict.language,
+    )
