@@ -21,3 +21,21 @@ def test_a_stop_that_never_comes_changes_nothing() -> None:
     whole = generate(stream, tokenizer, PROMPTS, max_new_tokens=12)
     missing = next(letter for letter in "xyzXYZ0123" if not any(letter in text for text in whole))
     assert generate(stream, tokenizer, PROMPTS, max_new_tokens=12, stop=[missing] * 3) == whole
+
+
+def test_tokens_are_counted_up_to_the_end_of_each_text() -> None:
+    stream, tokenizer = ResidualStream(tiny.shared("llama")), tiny.tokenizer()
+    counted: list[int] = []
+    (whole,) = generate(stream, tokenizer, PROMPTS[:1], max_new_tokens=20, on_tokens=counted.append)
+    assert counted == [20]
+    counted.clear()
+    stop = whole[1]
+    generate(
+        stream,
+        tokenizer,
+        PROMPTS[:2],
+        max_new_tokens=20,
+        stop=[stop, None],
+        on_tokens=counted.append,
+    )
+    assert sum(counted) == 20 + whole.index(stop) + 1

@@ -124,10 +124,11 @@ def answer(
 def _edit(space: Space, request: Request, source: str, target: str) -> Edit | None:
     if source == target:
         return None
-    edit = edit_for(space, request.point, source, target)
+    point = request.point.of(source, target)
+    edit = edit_for(space, point, source, target)
     if not request.guard:
         return edit
-    return replace(edit, guard=Guard.of(space, target, min(request.point.layers)))
+    return replace(edit, guard=Guard.of(space, target, min(point.layers)))
 
 
 def _acted(edit: Edit | None) -> float | None:

@@ -44,8 +44,25 @@ def _versions() -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
+class PairPoint:
+    """What one ordered pair of languages uses instead of the operating point of all."""
+
+    source: str
+    target: str
+    layers: tuple[int, ...]
+    strength: float
+    scope: str
+    estimator: str
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """Layers, strength, scope and estimator, with the scores and the split behind the choice."""
+    """Layers, strength, scope and estimator, with the scores and the split behind the choice.
+
+    `pairs` are the pairs of languages that were shown to do better elsewhere; `evidence` is what
+    the choice rests on: the prompts, the budget, the configurations that were tried.
+    """
 
     layers: tuple[int, ...]
     strength: float = 1.0
@@ -53,6 +70,17 @@ class OperatingPoint:
     estimator: str = "difference"
     scores: Mapping[str, float] = field(default_factory=dict)
     split: str = ""
+    pairs: tuple[PairPoint, ...] = ()
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, source: str, target: str) -> OperatingPoint:
+        """The point for one ordered pair of languages: its own where it has one."""
+        for own in self.pairs:
+            if (own.source, own.target) == (source, target):
+                return OperatingPoint(
+                    own.layers, own.strength, own.scope, own.estimator, own.scores, self.split
+                )
+        return replace(self, pairs=()) if self.pairs else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +160,9 @@ class Space:
 
     def with_operating_point(self, point: OperatingPoint) -> Space:
         """The same space with that operating point. `SpaceError` for layers that are not here."""
-        for layer in point.layers:
-            self.statistics.at(layer)
+        for own in (point, *point.pairs):
+            for layer in own.layers:
+                self.statistics.at(layer)
         return replace(self, operating_point=point)
 
     def warnings(self, layers: Sequence[int]) -> list[str]:
@@ -191,7 +220,10 @@ class Space:
 
 
 def _point(values: Mapping[str, Any]) -> OperatingPoint:
-    return OperatingPoint(**{**values, "layers": tuple(values["layers"])})
+    pairs = [
+        PairPoint(**{**own, "layers": tuple(own["layers"])}) for own in values.get("pairs", ())
+    ]
+    return OperatingPoint(**{**values, "layers": tuple(values["layers"]), "pairs": tuple(pairs)})
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -87,6 +87,7 @@ def edit_for(
     space: Space, point: OperatingPoint, source: str, target: str, estimator: str | None = None
 ) -> Edit:
     """The edit that an operating point prescribes for one pair of languages."""
+    point = point.of(source, target)
     maps = {
         layer: space.map(source, target, layer, estimator or point.estimator)
         for layer in point.layers
@@ -112,6 +113,8 @@ class Runner:
         self.judge = Judge(prompts, detector)
         self.max_new_tokens = max_new_tokens
         self.progress = progress
+        self.tokens = 0
+        """How many tokens were generated so far."""
         self._unsteered: dict[str, str] = {}
 
     def run(
@@ -146,9 +149,11 @@ class Runner:
         edits: dict[tuple[object, ...], Edit] = {}
         rows = []
         for case, point in zip(todo, points, strict=True):
-            key = (point.layers, point.strength, point.scope, case.source, case.target)
+            own = point.of(case.source, case.target)
+            place = (own.layers, own.strength, own.scope, own.estimator)
+            key = (*place, case.source, case.target)
             if key not in edits:
-                edits[key] = edit_for(self.space, point, case.source, case.target, estimator)
+                edits[key] = edit_for(self.space, own, case.source, case.target, estimator)
             rows.append(edits[key])
         answers = self._generate(todo, [case.prompt.text for case in todo], rows)
         return self._outcomes(condition, todo, answers)
@@ -180,10 +185,14 @@ class Runner:
                 max_new_tokens=self.max_new_tokens,
                 stop=[todo[row].prompt.stop for row in rows],
                 on_batch=self.progress,
+                on_tokens=self._count,
             )
             for row, answer in zip(rows, found, strict=True):
                 answers[row] = answer
         return answers
+
+    def _count(self, tokens: int) -> None:
+        self.tokens += tokens
 
     def _outcomes(
         self, condition: Condition, todo: Sequence[Case], generated: Sequence[str]

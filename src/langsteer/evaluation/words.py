@@ -48,7 +48,7 @@ def word_probabilities(
     plain = _means(loaded, rows, [None] * len(rows))
     found = []
     for layer in layers:
-        here = replace(point, layers=(layer,))
+        here = replace(point, layers=(layer,), pairs=())
         edits = [edit_for(space, here, row.case.source, row.case.target) for row in rows]
         steered = _means(loaded, rows, edits)
         found.append(WordProbabilities(layer, *plain, *steered))

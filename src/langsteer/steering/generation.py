@@ -33,6 +33,7 @@ def generate(
     stop: Sequence[str | None] | None = None,
     on_text: Callable[[str], None] | None = None,
     on_batch: Callable[[int], None] | None = None,
+    on_tokens: Callable[[int], None] | None = None,
 ) -> list[str]:
     """Continue each prompt, and return only what is new.
 
@@ -53,6 +54,8 @@ def generate(
         stop: for each prompt a string, or None; its text ends after a token that holds the string.
         on_text: for one prompt, called with each new piece of text as soon as it is certain.
         on_batch: called after every batch with the number of its prompts.
+        on_tokens: called after every batch with the number of tokens that were written, without
+            end tokens and padding.
 
     Raises:
         SteeringError: an empty prompt, one longer than the context, or edits that do not fit.
@@ -89,6 +92,8 @@ def generate(
                     stopping_criteria=stops.of(rows, stream.device),
                 )
             new = out[:, batch["input_ids"].shape[1] :]
+            if on_tokens is not None:
+                on_tokens(_written(new, options))
             for row, text in zip(rows, _decode(tokenizer, new), strict=True):
                 texts[row] = text
             if on_batch is not None:
@@ -173,6 +178,15 @@ def _options(
         "eos_token_id": tokenizer.eos_token_id if ends is None else ends,
         **(sampling if do_sample else _GREEDY),
     }
+
+
+def _written(new: Tensor, options: dict[str, Any]) -> int:
+    """How many tokens [rows, columns] stand before the end or the padding of their row."""
+    ends = options["eos_token_id"]
+    given = ends if isinstance(ends, list | tuple) else [ends]
+    stops = torch.tensor([*(end for end in given if end is not None), options["pad_token_id"]])
+    over = torch.isin(new, stops.to(new.device)).cumsum(1) > 0
+    return int((~over).sum())
 
 
 def _decode(tokenizer: PreTrainedTokenizerBase, tokens: Tensor) -> list[str]:
