@@ -6,6 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from langsteer.maps import Shift
+from langsteer.residual import ResidualStream
+from langsteer.steering import Edit, steering
 
 TOOL = Path(__file__).parents[1] / "tools" / "make_models_table.py"
 EXACT = {
@@ -17,6 +22,7 @@ EXACT = {
     "longcat_flash": "two layers in a block",
     "deepseek_v3": "latent attention",
     "openai-gpt": "blocks return lists",
+    "xlstm": "a matrix for a cache",
     "reformer": "a cache of its own kind",
     "llava": "a vision tower beside the decoder",
     "qwen2_vl": "a vision tower with blocks of its own",
@@ -25,7 +31,9 @@ REFUSED = {
     "deepseek_v4": "it keeps several streams per token",
     "gemma3n_text": "it keeps several streams per token",
     "cpmant": r"a block returns \(2, 35, 32\) for 2 rows of 3 tokens",
-    "pp_formulanet": "has no embedding of text tokens",
+    "hrm_text": "has no list of 32 blocks; its module lists are",
+    "florence2": "reads the prompt with an encoder and answers with a decoder",
+    "diffusion_gemma": r"logits of shape \(2, 256, 320\) for 2 rows of 3 tokens",
 }
 
 
@@ -52,3 +60,30 @@ def test_what_cannot_be_steered_is_refused_with_the_reason(tool, kind: str) -> N
     assert not row.path
     assert row.model
     assert re.search(REFUSED[kind], row.outcome)
+
+
+def test_a_model_that_needs_an_image_is_steered_by_its_language_part(tool) -> None:
+    """The whole model writes with that part: the same edit steers it, and only its row."""
+    row = tool.examine("blip-2", dict(tool.architectures())["blip-2"])
+    assert (row.path, row.part) == ("", "language_model")
+    model = tool.build("blip-2", dict(tool.architectures())["blip-2"])
+    stream = ResidualStream(model.get_submodule(row.part))
+    size = model.config.vision_config.image_size
+    model.config.image_token_id = image = 300
+    ids = torch.full((2, model.config.num_query_tokens), image)
+    inputs = {
+        "pixel_values": torch.zeros(2, 3, size, size),
+        "input_ids": torch.cat([ids, torch.tensor([[5, 6, 7], [8, 9, 10]])], dim=1),
+    }
+
+    def logits() -> torch.Tensor:
+        options = {"max_new_tokens": 3, "do_sample": False, "eos_token_id": None}
+        out = model.generate(**inputs, **options, return_dict_in_generate=True, output_logits=True)
+        return torch.stack(out.logits)
+
+    plain = logits()
+    vector = 5 * torch.randn(stream.width, generator=torch.Generator().manual_seed(0))
+    with steering(stream, [Edit({1: Shift(vector)}), None]):
+        mixed = logits()
+    assert torch.equal(mixed[:, 1], plain[:, 1])
+    assert not torch.allclose(mixed[:, 0], plain[:, 0], atol=1e-2)

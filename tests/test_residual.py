@@ -32,6 +32,14 @@ def test_what_is_read_is_the_block_output_not_hidden_states() -> None:
         torch.testing.assert_close(model.model.norm(read[2]), states[3])
 
 
+def test_what_is_read_can_be_trained_on() -> None:
+    """A tensor made in inference mode could not be kept for a backward pass."""
+    (latents,) = ResidualStream(tiny.shared("llama")).read(torch.tensor([[1, 2]]), None, [1])
+    probe = torch.ones(tiny.WIDTH, requires_grad=True)
+    (probe * latents).sum().backward()
+    torch.testing.assert_close(probe.grad, latents.sum((0, 1)))
+
+
 def test_reading_stops_after_the_last_wanted_block() -> None:
     model = tiny.make("llama")
     stream, ran = ResidualStream(model), []

@@ -15,7 +15,12 @@ from typing import Any
 
 import torch
 import transformers
-from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, PretrainedConfig
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    PretrainedConfig,
+    PreTrainedModel,
+)
 from transformers.models.auto import modeling_auto
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
@@ -23,7 +28,7 @@ from langsteer.errors import ModelError
 from langsteer.residual import ResidualStream
 from langsteer.verify import verify_stream
 
-LAYERS, LIMIT = 4, 50_000_000
+LAYERS, LIMIT = 4, 200_000_000
 SMALL: dict[str, Any] = {
     **dict.fromkeys(("hidden_size", "d_model", "n_embd", "dim", "embed_dim", "model_dim"), 32),
     **dict.fromkeys(("num_hidden_layers", "n_layer", "num_layers", "n_layers", "depth"), LAYERS),
@@ -37,7 +42,8 @@ SMALL: dict[str, Any] = {
     **dict.fromkeys(("moe_intermediate_size", "shared_expert_intermediate_size"), 32),
     **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"), 4),
     **dict.fromkeys(("num_experts_per_tok", "num_experts_per_token", "moe_topk", "moe_k"), 2),
-    **dict.fromkeys(("n_group", "topk_group", "n_shared_experts", "num_shared_experts"), 1),
+    **dict.fromkeys(("n_group", "topk_group", "num_expert_group"), 1),
+    **dict.fromkeys(("n_shared_experts", "num_shared_experts"), 1),
     **dict.fromkeys(("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len"), 64),
     **dict.fromkeys(("kv_lora_rank", "q_lora_rank", "v_head_dim", "qk_nope_head_dim"), 8),
     **dict.fromkeys(("mamba_n_heads", "mamba_num_heads", "linear_num_value_heads"), 4),
@@ -73,18 +79,25 @@ QSA = {
 }
 SPECIAL: dict[str, dict[str, Any]] = {  # what the general sizes above do not cover
     "bamba": {"attn_layer_indices": [1]},
+    "chameleon": {"vocabulary_map": {"<image>": 5}},
     "cohere_compass_text": {
         "rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 1e4}}
     },
     "blt": {"encoder_hash_byte_group_vocab": 64},
     "dbrx": {"attn_config": {"kv_n_heads": 2, "clip_qkv": 8, "rope_theta": 1e4}},
     "dots1": {"n_routed_experts": 4, "num_experts_per_tok": 2, "n_shared_experts": 1},
+    "deepseek_ocr2_text": {
+        "mlp_layer_types": ["dense", "sparse"] * 2,
+        "num_experts_per_tok": 2,
+    },
     "deepseek_v2": {"num_experts_per_tok": 2},
+    "dots3_note_audio_encoder": {"adapter_input_size": 32, "adapter_out_dim": 32},
+    "dots3_note_vision_encoder": {"adapter_in_dim": 32, "adapter_out_dim": 32},
     "diffusion_gemma_text": {"num_experts": 4, "top_k_experts": 2, "moe_intermediate_size": 32},
-    "ernie4_5_vl_moe_text": {"moe_intermediate_size": [32, 32], "head_dim": 64},
+    "ernie4_5_vl_moe_text": {"moe_intermediate_size": [32, 32], "head_dim": 128},
     "florence_vision": {"patch_size": [7, 3, 3, 3]},
     "falcon_h1": {"mamba_d_ssm": 64},
-    "gemma3n_text": {"num_kv_shared_layers": 0},
+    "gemma3n_text": {"num_kv_shared_layers": 0, "intermediate_size": 64},
     "gemma4_text": {"global_head_dim": 8},
     "gemma4_unified_text": {"global_head_dim": 8},
     "glm4v_text": {"rope_parameters": MROPE},
@@ -94,25 +107,41 @@ SPECIAL: dict[str, dict[str, Any]] = {  # what the general sizes above do not co
     },
     "glm5_next_text": {"num_key_value_heads": 4, "qk_rope_head_dim": 0},
     "gpt_neo": {"attention_types": [[["global", "local"], 2]]},
+    "granite4_vision": {
+        "deepstack_layer_map": [],
+        "downsample_rate": "1/2",
+        "spatial_target_layers": [],
+        "vision_config": {"hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 4},
+    },
     "granitemoehybrid": {"layer_types": ["linear_attention", "full_attention"] * 2},
     "hunyuan_v1_dense": {"head_dim": 8},
     "hunyuan_v1_moe": {"head_dim": 8},
-    "hunyuan_vl_text": {"head_dim": 8},
+    "hunyuan_vl_text": {
+        "head_dim": 8,
+        "rope_parameters": {**MROPE, "mrope_section": [1, 1, 1, 1]},
+    },
+    "janus_vqgan": {"base_channels": 32, "num_embeddings": 64},
     "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1},
     "lfm2_moe": {"layer_types": ["conv", "full_attention"] * 2},
     "longcat_flash": {"expert_ffn_hidden_size": 32, "zero_expert_num": 2},
     "mamba2": {"num_heads": 4, "head_dim": 16, "n_groups": 2},
     "ministral": {"head_dim": 8},
+    "mistral4": {"head_dim": 16},
+    "molmo2_adapter": {"vision_feature_layer": [3, 1]},
     "nemotron": {"num_key_value_heads": 2},
     "nemotron_h": {"n_groups": 2},
     "paddleocr_vl_text": {"rope_parameters": MROPE},
     "qwen2_vl_text": {"rope_parameters": MROPE},
     "qwen2_5_vl_text": {"rope_parameters": MROPE},
+    "qwen2_5_omni_text": {"rope_parameters": MROPE},
     "qwen2_5_omni_thinker": {"vision_start_token_id": 5, "audio_start_token_id": 6},
     "qwen3_omni_moe_thinker": {"vision_start_token_id": 5, "audio_start_token_id": 6},
     "qwen4_exp_text": {"linear_num_value_heads": 4, "linear_num_key_heads": 2, **QSA},
+    "radio": {"video_temporal_patch_size": 2},
     "reformer": {"axial_pos_embds_dim": [16, 16], "axial_pos_shape": [8, 8]},
+    "step3p5": {"sliding_window": 8},
     "xlm": {"emb_dim": 32, "n_words": 320, "causal": True},
+    "xlstm": {"hidden_size": 128},
     "xmod": {"default_language": "en_XX"},
     "zaya": {"num_experts_per_tok": 1},
 }
@@ -126,6 +155,7 @@ class Row:
     model: str = ""
     path: str = ""
     outcome: str = ""
+    part: str = ""
 
 
 def shrunk(config: PretrainedConfig) -> dict[str, Any]:
@@ -135,11 +165,11 @@ def shrunk(config: PretrainedConfig) -> dict[str, Any]:
     for name, value in given.items():
         part = vars(config).get(name)  # an attribute that differs by layer cannot be asked for
         if isinstance(part, PretrainedConfig):
-            arguments[name] = shrunk(part)
+            arguments[name] = {"model_type": part.model_type, **shrunk(part)}
         elif name == "is_decoder":
             arguments[name] = True
         elif name in SMALL and value is not None:
-            arguments[name] = SMALL[name]
+            arguments[name] = alike(value, SMALL[name])
         elif name in PER_LAYER and isinstance(value, list) and value:
             arguments[name] = spread(value)
         elif name == "rope_parameters" and isinstance(value, dict) and "mrope_section" in value:
@@ -147,6 +177,11 @@ def shrunk(config: PretrainedConfig) -> dict[str, Any]:
     if given.get("kv_lora_rank") is not None and "num_key_value_heads" in arguments:
         arguments["num_key_value_heads"] = SMALL["num_attention_heads"]  # latent attention
     return {**arguments, **SPECIAL.get(config.model_type, {})}
+
+
+def alike(value: Any, small: Any) -> Any:
+    """The small value, once for each entry where the configuration has a list."""
+    return [small] * len(value) if isinstance(value, list | tuple) else small
 
 
 def sections(rope: dict[str, Any], given: dict[str, Any]) -> list[int]:
@@ -191,23 +226,57 @@ def examine(kind: str, auto: Any) -> Row:
         stream = ResidualStream(model)
     except ModelError as error:
         row.outcome = f"refused: {first_line(error)}"
+        row.part = language_part(model)
         return row
-    row.path = stream.path
-    failed = [check for check in verify_stream(stream) if not check.ok]
-    row.outcome = "; ".join(f"{check.name}: {first_line(check.detail)}" for check in failed)
-    if failed and (own := own_failure(model)):
-        row.outcome = f"cannot generate, steered or not: {own}"
+    row.path, row.outcome = stream.path, failures(stream)
+    if row.outcome and (own := own_failure(model)):
+        row.outcome = f"cannot continue a batch, steered or not: {own}"
     return row
+
+
+def failures(stream: ResidualStream) -> str:
+    """Which checks fail, and how; empty if none does."""
+    failed = [check for check in verify_stream(stream) if not check.ok]
+    return "; ".join(f"{check.name}: {first_line(check.detail)}" for check in failed)
+
+
+def language_part(model: torch.nn.Module) -> str:
+    """The path of a part that writes text and is exact when it is bound by itself; empty if none.
+
+    The whole model calls that part to generate, and so is steered with it.
+    """
+    for name, part in model.named_modules():
+        if not name or not isinstance(part, PreTrainedModel) or not part.can_generate():
+            continue
+        with contextlib.suppress(ModelError):
+            return name if not failures(ResidualStream(part)) else ""
+    return ""
 
 
 def own_failure(model: Any) -> str:
     """Why the model cannot continue a batch of two prompts even unsteered; empty if it can."""
     ids = torch.arange(8, 16).view(2, 4)
     try:
-        model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=3, pad_token_id=0)
+        together, alone = (continued(model, rows) for rows in (ids, ids[:1]))
     except Exception as error:  # any failure of the model's own code is the finding
         return first_line(error)
-    return ""
+    mixed = not torch.allclose(together[:, :1], alone, rtol=1e-2, atol=1e-2)
+    return "its own code mixes the rows of a batch" if mixed else ""
+
+
+def continued(model: Any, ids: torch.Tensor) -> torch.Tensor:
+    """The logits [steps, rows, vocabulary] of a few steps of the unsteered model."""
+    found = model.generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        max_new_tokens=3,
+        do_sample=False,
+        eos_token_id=None,
+        pad_token_id=0,
+        return_dict_in_generate=True,
+        output_logits=True,
+    )
+    return torch.stack(found.logits)
 
 
 def first_line(error: object) -> str:
@@ -238,6 +307,8 @@ def table(text: list[Row], images: list[Row]) -> str:
         "- *exact*: all checks pass. Where the unsteered model itself rounds by its other rows",
         "  (experts) or by how it is cached, the check allows a difference of that size.",
         "- *refused*: binding says no, with this reason; such a model is never steered wrongly.",
+        "  A part that is exact *by itself* can be bound instead, `ResidualStream(model.part)`:",
+        "  the whole model calls it to write, and is steered with it.",
         "- *not built*: the library needs more than a tiny configuration; nothing is known.",
         "",
     ]
@@ -251,9 +322,11 @@ def counts(rows: list[Row]) -> str:
     built = sum(bool(row.model) for row in rows)
     bound = sum(bool(row.path) for row in rows)
     exact = sum(bool(row.path) and not row.outcome for row in rows)
+    parts = sum(bool(row.part) for row in rows)
+    rest = f" Of the others, {parts} have a language part that is exact by itself."
     return (
         f"{len(rows)} architectures are known; {built} could be built. "
-        f"The blocks of {bound} were found, and {exact} are exact."
+        f"The blocks of {bound} were found, and {exact} are exact.{rest if parts else ''}"
     )
 
 
@@ -263,11 +336,16 @@ def body(rows: list[Row]) -> list[str]:
         "| architecture | class | blocks | steering |",
         "|---|---|---|---|",
         *(
-            f"| {row.kind} | {row.model} | {row.path and f'`{row.path}`'} "
-            f"| {row.outcome or 'exact'} |"
+            f"| {row.kind} | {row.model} | {row.path and f'`{row.path}`'} | {outcome(row)} |"
             for row in rows
         ),
     ]
+
+
+def outcome(row: Row) -> str:
+    """What the table says of one architecture."""
+    part = f"; `{row.part}` by itself: exact" if row.part else ""
+    return f"{row.outcome or 'exact'}{part}"
 
 
 def main() -> None:
@@ -285,7 +363,7 @@ def main() -> None:
         with contextlib.redirect_stdout(io.StringIO()):
             row = examine(kind, auto)
         rows[auto].append(row)
-        print(f"{kind}: {row.path} {row.outcome or 'exact'}", flush=True)
+        print(f"{kind}: {row.path} {outcome(row)}", flush=True)
     if not chosen.only:
         chosen.output.parent.mkdir(parents=True, exist_ok=True)
         chosen.output.write_text(table(*rows.values()))

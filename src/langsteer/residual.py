@@ -72,7 +72,8 @@ class ResidualStream:
         latents: dict[int, Tensor] = {}
 
         def keep(layer: int, hidden: Tensor) -> None:
-            latents[layer] = hidden.clone()
+            with torch.inference_mode(False):  # a clone that can be trained on
+                latents[layer] = hidden.clone()
 
         self.visit(input_ids, attention_mask, layers, keep)
         return [latents[layer] for layer in layers]
@@ -182,11 +183,18 @@ def find_blocks(model: PreTrainedModel, path: str | None = None) -> Blocks:
     Raises:
         ModelError: none fits, or several do; the message says why for each candidate.
     """
+    if getattr(model.config, "is_encoder_decoder", False):
+        raise ModelError(
+            f"{type(model).__name__} reads the prompt with an encoder and answers with a decoder; "
+            "only models that do both with the same blocks can be steered"
+        )
     candidates = _candidates(model) if path is None else {path: _named(model, path)}
     if not candidates:
+        depth = _depth(model)
+        wanted = "an unknown number of blocks" if depth is None else f"{depth} blocks"
         raise ModelError(
-            f"{type(model).__name__} has no list of {_depth(model)} blocks; "
-            "name its path with `blocks`"
+            f"{type(model).__name__} has no list of {wanted}; its module lists are "
+            f"{', '.join(_lists(model)) or 'none'}: name one with `blocks`"
         )
     traces = _dry_forward(model, candidates)
     problems = {name: trace.problem(len(candidates[name])) for name, trace in traces.items()}
@@ -249,12 +257,19 @@ def _dry_forward(model: PreTrainedModel, candidates: dict[str, nn.ModuleList]) -
     ids = ids % cast(Tensor, _embedding(model).weight).shape[0]
     with _traced(candidates, traces), _still(model), torch.no_grad():
         try:
-            model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False)
+            output = model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False)
         except Exception as error:
             raise ModelError(
                 f"{type(model).__name__} cannot run a forward pass on text alone: "
                 f"{type(error).__name__}: {error}"
             ) from error
+    logits = getattr(output, "logits", None)
+    if isinstance(logits, Tensor) and logits.shape[:2] != ids.shape:
+        raise ModelError(
+            f"{type(model).__name__} returns logits of shape {tuple(logits.shape)} for {_ROWS} "
+            f"rows of {_COLUMNS} tokens; only models that continue a text token by token can be "
+            "steered"
+        )
     return traces
 
 
