@@ -160,8 +160,8 @@ class Space:
 
     def with_operating_point(self, point: OperatingPoint) -> Space:
         """The same space with that operating point. `SpaceError` for layers that are not here."""
-        for own in (point, *point.pairs):
-            for layer in own.layers:
+        for layers in (point.layers, *(own.layers for own in point.pairs)):
+            for layer in layers:
                 self.statistics.at(layer)
         return replace(self, operating_point=point)
 
