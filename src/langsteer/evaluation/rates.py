@@ -21,13 +21,21 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Rate:
-    """A share between 0 and 1 with its 95 % interval and the number of outcomes behind it."""
+class Estimate:
+    """A number with its 95 % interval and the number of outcomes behind it."""
 
     value: float
     low: float
     high: float
     n: int
+
+    def __str__(self) -> str:
+        return f"{self.value:.3g} ({self.low:.3g} to {self.high:.3g})"
+
+
+@dataclass(frozen=True)
+class Rate(Estimate):
+    """A share between 0 and 1."""
 
     def __str__(self) -> str:
         return f"{self.value:.1%} ({self.low:.1%} to {self.high:.1%})"
@@ -62,6 +70,37 @@ def rate(
     return combined_rate(columns, lambda means: means[:, 0], clusters, weights, seed)
 
 
+def average(
+    values: Sequence[float],
+    *,
+    clusters: Sequence[Hashable] | None = None,
+    weights: Sequence[float] | None = None,
+    seed: int = 0,
+) -> Estimate:
+    """The weighted mean of any numbers ``[n]`` and its interval; arguments and errors as for
+    :func:`rate`.
+
+    Where all numbers are the same the interval is that number: without bounds on the values nothing
+    can be said of those that were not seen.
+    """
+    columns = np.asarray(values, dtype=np.float64)[:, None]
+    return combined_average(columns, lambda means: means[:, 0], clusters, weights, seed)
+
+
+def combined_average(
+    columns: Floats,
+    combine: Callable[[Floats], Floats],
+    clusters: Sequence[Hashable] | None = None,
+    weights: Sequence[float] | None = None,
+    seed: int = 0,
+) -> Estimate:
+    """A function of several weighted means of any numbers; arguments and errors as for
+    :func:`combined_rate`.
+    """
+    value, low, high = _bootstrap(_sums(columns, clusters, weights), combine, seed)
+    return Estimate(value, low, high, len(columns))
+
+
 def combined_rate(
     columns: Floats,
     combine: Callable[[Floats], Floats],
@@ -86,6 +125,34 @@ def combined_rate(
     Raises:
         LangsteerError: There are no outcomes.
     """
+    found = _sums(columns, clusters, weights)
+    if found.agree:
+        value = float(combine(found.means)[0])
+        return _unanimous(value, len(found.totals), len(columns))
+    value, low, high = _bootstrap(found, combine, seed)
+    return Rate(value, low, high, len(columns))
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Weighted sums ``[groups, k]`` and weights ``[groups]`` of the clusters."""
+
+    sums: Floats
+    totals: Floats
+
+    @property
+    def means(self) -> Floats:
+        means: Floats = (self.sums.sum(0) / self.totals.sum())[None]
+        return means
+
+    @property
+    def agree(self) -> bool:
+        return np.allclose(self.sums, self.totals[:, None] * self.means)
+
+
+def _sums(
+    columns: Floats, clusters: Sequence[Hashable] | None, weights: Sequence[float] | None
+) -> _Sums:
     count = len(columns)
     if count == 0:
         raise LangsteerError("There are no outcomes to average; check the prompts and the pairs.")
@@ -94,14 +161,21 @@ def combined_rate(
     groups = int(index.max()) + 1
     sums = np.zeros((groups, columns.shape[1]))
     np.add.at(sums, index, columns * weight[:, None])
-    totals = np.bincount(index, weights=weight, minlength=groups)
-    value = float(combine((sums.sum(0) / totals.sum())[None])[0])
-    if np.allclose(sums, totals[:, None] * (sums.sum(0) / totals.sum())):
-        return _unanimous(value, groups, count)
+    totals = np.zeros(groups)
+    np.add.at(totals, index, weight)
+    return _Sums(sums, totals)
+
+
+def _bootstrap(
+    found: _Sums, combine: Callable[[Floats], Floats], seed: int
+) -> tuple[float, float, float]:
+    """Value, low and high: percentiles over draws of whole clusters."""
+    groups = len(found.totals)
+    value = float(combine(found.means)[0])
     drawn = np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), DRAWS)
-    means = (drawn @ sums) / (drawn @ totals)[:, None]
+    means = (drawn @ found.sums) / (drawn @ found.totals)[:, None]
     low, high = np.quantile(combine(means), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Rate(value, min(float(low), value), max(float(high), value), count)
+    return value, min(float(low), value), max(float(high), value)
 
 
 def _indices(clusters: Sequence[Hashable] | None, count: int) -> npt.NDArray[np.intp]:

@@ -1,0 +1,211 @@
+"""All metrics of answers in one table, each with an interval.
+
+A metric is a number for each answer, or nothing where it does not apply. ``docs/metrics.md`` says
+of each where it comes from. Adding one is a field of :class:`Measured` and a line in ``METRICS``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from langsteer.detect import Detector
+from langsteer.evaluation.confusion import confusions
+from langsteer.evaluation.degeneration import length, repetition
+from langsteer.evaluation.overlap import chrf, contained, exact, normalised_match
+from langsteer.evaluation.rates import (
+    Estimate,
+    Rate,
+    average,
+    combined_rate,
+    harmonic_mean,
+    rate,
+)
+
+Better = Literal["high", "low", ""]
+
+
+@dataclass(frozen=True, slots=True)
+class GivenAnswer:
+    """One answer, made by whatever engine, and what is known of it."""
+
+    text: str
+    target: str
+    """The language it should be in."""
+    source: str | None = None
+    """The language that it would be in otherwise."""
+    prompt: str | None = None
+    references: tuple[str, ...] = ()
+    """Right answers in the target language; any of them will do."""
+    group: str = ""
+    """What its numbers are reported under, such as a task or a condition."""
+    dataset: str = ""
+    """Within a target language every data set weighs the same."""
+    cluster: str | None = None
+    """Answers of one cluster are drawn together; default: those to the same prompt."""
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """Source, or an empty string, and target."""
+        return (self.source or "", self.target)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """How a metric is named and read."""
+
+    name: str
+    title: str
+    better: Better
+    share: bool = True
+    """Between 0 and 1, shown in percent."""
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric("forced", "whole answer in the target language", "high"),
+    Metric("line_pass", "all lines in the target language (LPR)", "high"),
+    Metric("word_pass", "no Latin words in another script (WPR)", "high"),
+    Metric("first_word", "first word in the target language", "high"),
+    Metric("line_switch", "lines in another language", "low"),
+    Metric("language_switch", "words in another language", "low"),
+    Metric("script_switch", "words in another script", "low"),
+    Metric("unknown", "answers in no known language", "low"),
+    Metric("exact", "answer is a reference", "high"),
+    Metric("normalised", "answer is a reference, normalised", "high"),
+    Metric("contained", "answer contains a reference", "high"),
+    Metric("chrf", "chrF against the references", "high"),
+    Metric("similarity", "cosine of embeddings to the references", "high", share=False),
+    Metric("judged", "rating by the judge", "high"),
+    Metric("repetition", "repeated 4-grams of words", "low"),
+    Metric("empty", "empty answers", "low"),
+    Metric("length", "length in words", "", share=False),
+)
+BY_NAME = {metric.name: metric for metric in METRICS}
+MEANINGS = ("judged", "contained")
+"""What counts as meaning in the combined score: the first of these that there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One answer, the language it is in, and the value of every metric that applies."""
+
+    answer: GivenAnswer
+    language: str | None
+    values: Mapping[str, float]
+
+
+def measure(
+    answers: Sequence[GivenAnswer],
+    detector: Detector,
+    *,
+    lexicon: Collection[str] | None = None,
+    with_chrf: bool = False,
+    extra: Mapping[str, Sequence[float | None]] | None = None,
+) -> list[Measured]:
+    """The metrics of every answer that need no model.
+
+    Args:
+        answers: What to measure.
+        detector: Says which language a text is in.
+        lexicon: As for :func:`langsteer.evaluation.confusion.confusions`.
+        with_chrf: Compare with the references by chrF, which needs sacrebleu.
+        extra: Name of a metric in ``METRICS`` → its value for each answer, made elsewhere.
+
+    Raises:
+        LangsteerError: chrF is asked for and sacrebleu is not installed.
+    """
+    found = confusions([(one.text, one.target) for one in answers], detector, lexicon=lexicon)
+    given = extra or {}
+    measured = []
+    for number, (one, confusion) in enumerate(zip(answers, found, strict=True)):
+        values: dict[str, float | None] = {
+            "forced": confusion.forced,
+            "line_pass": confusion.line_pass,
+            "word_pass": confusion.word_pass,
+            "first_word": confusion.first_word,
+            "line_switch": confusion.line_switch,
+            "language_switch": confusion.language_switch,
+            "script_switch": confusion.script_switch,
+            "unknown": float(confusion.language is None),
+            "exact": exact(one.text, one.references),
+            "normalised": normalised_match(one.text, one.references),
+            "contained": contained(one.text, one.references),
+            "chrf": chrf(one.text, one.references) if with_chrf else None,
+            "repetition": repetition(one.text),
+            "empty": float(not one.text.strip()),
+            "length": float(length(one.text)),
+            **{name: column[number] for name, column in given.items()},
+        }
+        known = {name: value for name, value in values.items() if value is not None}
+        measured.append(Measured(one, confusion.language, known))
+    return measured
+
+
+def estimates(measured: Sequence[Measured], seed: int = 0) -> dict[str, Estimate]:
+    """Name → mean and interval of every metric that applies to any of the answers.
+
+    Every pair of languages weighs the same, and within it every data set. The bootstrap draws
+    whole clusters.
+    """
+    found: dict[str, Estimate] = {}
+    for metric in METRICS:
+        having = [one for one in measured if metric.name in one.values]
+        if having:
+            mean = rate if metric.share else average
+            found[metric.name] = mean(
+                [one.values[metric.name] for one in having],
+                clusters=_clusters(having),
+                weights=_weights(having),
+                seed=seed,
+            )
+    return found
+
+
+def combined_score(
+    measured: Sequence[Measured], meaning: str | None = None, seed: int = 0
+) -> Rate | None:
+    """Harmonic mean of language forcing success and meaning; None without a metric of meaning.
+
+    The mean is taken of the two averages, not answer by answer, as CLaS-Bench does
+    (arXiv 2601.08331, section 4). Answers in the language that they would be in anyway
+    (``source == target``) are left out: there is nothing to steer.
+
+    Args:
+        measured: Answers with their metrics.
+        meaning: The metric that stands for meaning; default: the first of ``MEANINGS`` there is.
+        seed: Seed of the bootstrap.
+    """
+    steered = [one for one in measured if one.answer.source != one.answer.target]
+    names = MEANINGS if meaning is None else (meaning,)
+    for name in names:
+        having = [one for one in steered if name in one.values]
+        if having:
+            columns = np.array([[one.values["forced"], one.values[name]] for one in having])
+            return combined_rate(
+                columns,
+                lambda means: harmonic_mean(means[:, 0], means[:, 1]),
+                _clusters(having),
+                _weights(having),
+                seed,
+            )
+    return None
+
+
+def _clusters(measured: Sequence[Measured]) -> list[Hashable]:
+    return [
+        one.answer.cluster or one.answer.prompt or number for number, one in enumerate(measured)
+    ]
+
+
+def _weights(measured: Sequence[Measured]) -> list[float]:
+    """One over the number of answers of the cell and of cells of the pair."""
+    cells = Counter((one.answer.pair, one.answer.dataset) for one in measured)
+    datasets = Counter(pair for pair, _ in cells)
+    return [
+        1 / (datasets[one.answer.pair] * cells[one.answer.pair, one.answer.dataset])
+        for one in measured
+    ]
