@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from langsteer.evaluation.degeneration import repetition
 from langsteer.evaluation.run import PROMPTED, STEERED, UNSTEERED, Condition, Outcome
 from langsteer.evaluation.summary import Scores
 from langsteer.report.data import Answer, Confusion, Example, FailureKind, MethodResult
@@ -14,11 +15,11 @@ PER_FAMILY = 4
 PER_FAILURE = 4
 """Examples of each kind of failure that are shown."""
 
-STILL_SOURCE = "still the language of the prompt"
-THIRD = "a third language"
-UNKNOWN = "mixed, or no language for sure"
-DEGENERATE = "nothing, or the same again and again"
-WRONG_MEANING = "right language, wrong meaning"
+STILL_SOURCE = "Still the language of the prompt"
+THIRD = "A third language"
+UNKNOWN = "Mixed, or no language for sure"
+DEGENERATE = "Nothing, or the same again and again"
+WRONG_MEANING = "Right language, wrong meaning"
 KINDS: Mapping[str, str] = {
     STILL_SOURCE: "The answer stayed in the language of the prompt, or is a name that both "
     "languages share.",
@@ -26,15 +27,13 @@ KINDS: Mapping[str, str] = {
     UNKNOWN: "The answer speaks for no language clearly: languages are mixed, or there is too "
     "little text to tell.",
     WRONG_MEANING: "The answer is in the target language, but does not say what the key asks for.",
-    DEGENERATE: "The answer has no letters and no digits, or at least half of it, to its end, is "
-    "one piece more than three times in a row.",
+    DEGENERATE: "The answer has no letters and no digits, or it goes round in circles: at least "
+    "half of its runs of four words stood in it before.",
 }
 """Kind of failure → what it is, in the order of the report."""
 
-LONGEST_PIECE = 60
-"""Characters of the longest piece whose repetition is looked for."""
-LEAST_LOOP = 12
-"""Characters: a shorter repetition (a drawn-out vowel, "no, no, no") is no fault."""
+LOOPING = 0.5
+"""From this share of repeated word 4-grams an answer counts as degenerate."""
 
 
 def failure_of(one: Outcome) -> str:
@@ -56,18 +55,10 @@ def failure_of(one: Outcome) -> str:
 
 
 def degenerate(answer: str) -> bool:
-    """Whether a text says nothing, or ends in one piece over and over for half of its length."""
-    text = answer.strip()
-    if not any(letter.isalnum() for letter in text):
+    """Whether a text says nothing, or mostly what it has said before."""
+    if not any(letter.isalnum() for letter in answer):
         return True
-    return any(loops(text, piece) for piece in range(1, LONGEST_PIECE + 1))
-
-
-def loops(text: str, piece: int) -> bool:
-    """Whether at least half of a text, to its end, is a piece of so many characters repeated."""
-    length = max(3 * piece + 1, LEAST_LOOP, (len(text) + 1) // 2)
-    end = text[-length:]
-    return len(end) == length and end[piece:] == end[:-piece]
+    return (repetition(answer) or 0.0) >= LOOPING
 
 
 def examples_of(outcomes: Sequence[Outcome], seed: int = 1) -> list[Example]:

@@ -16,18 +16,35 @@ HIGH_STEPS = (0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 """Bounds of the colour classes where nearly everything is near 100 %."""
 LOW_STEPS = (0.005, 0.02, 0.05, 0.2, 0.5, 0.9)
 """Bounds of the colour classes where the small shares are what matters."""
-MOST_WITH_TEXT = 20
-"""From more columns than this the cells are small and have no text in them."""
-MOST_NARROW = 12
+MOST_LARGE = 20
+"""With more columns than this the cells are small."""
+MOST_WITH_TEXT = 400
+"""With more values than this the cells have no text in them."""
+MOST_NARROW = 14
 """With more columns than this a matrix does not fit on a phone."""
+RIGHT = 0.08
+"""Room at the right in inches."""
 SMALLEST = 10
 """Columns that there is always room for, so that titles and scale fit."""
 GAP = 0.06
+"""Between two cells, in cells."""
+APART = 0.5
+"""Before the columns that are set apart, in cells."""
+LARGE = 0.44
+SMALL = (0.17, 0.28)
+WIDEST_NARROW = 0.245
+"""The side of a large cell, the least and the most of a small one, and the most on a phone, where
+there is room; in inches.
+"""
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """Shares by row and column label; a cell that was not measured is absent."""
+    """Shares by row and column label; a cell that was not measured is absent.
+
+    The last `apart` columns stand at a distance from the others. With `zeros` an absent cell is a
+    share of 0, and has a place that can be seen.
+    """
 
     rows: Sequence[str]
     columns: Sequence[str]
@@ -36,11 +53,13 @@ class Matrix:
     column_title: str
     steps: Sequence[float] = HIGH_STEPS
     framed: Collection[tuple[str, str]] = ()
+    apart: int = 0
+    zeros: bool = False
 
     @property
     def small(self) -> bool:
-        """Whether there are too many columns for text."""
-        return len(self.columns) > MOST_WITH_TEXT
+        """Whether there are too many columns for large cells."""
+        return len(self.columns) > MOST_LARGE
 
     @property
     def upright(self) -> bool:
@@ -52,17 +71,35 @@ class Matrix:
         """Whether it is too wide for a phone."""
         return len(self.columns) > MOST_NARROW
 
+    @property
+    def across(self) -> dict[str, float]:
+        """Where each column stands, in cells."""
+        first = len(self.columns) - self.apart
+        return {label: x + (APART if x >= first else 0) for x, label in enumerate(self.columns)}
+
+    @property
+    def extent(self) -> float:
+        """The width of all columns, in cells."""
+        return len(self.columns) + (APART if self.apart else 0)
+
+    def side(self, canvas: Canvas, left: float) -> float:
+        """The side of a cell in inches, given the room that is taken at the left."""
+        fitting = (canvas.width - left - RIGHT) / self.extent
+        if self.small:
+            return max(SMALL[0], min(SMALL[1], fitting))
+        return min(WIDEST_NARROW if canvas.narrow else LARGE, fitting)
+
     def draw(self, canvas: Canvas) -> Figure:
         """The matrix with its scale of colours below; sizes in inches."""
-        cell = 0.28 if self.small else 0.245 if canvas.narrow else 0.44
         letter = 0.068 if self.small else 0.085
         left = 0.31 + letter * longest(self.rows)
+        cell = self.side(canvas, left)
         top = 0.35 + (letter * longest(self.columns) if self.upright else 0.17)
         bottom = 0.62
-        across, down = cell * max(len(self.columns), SMALLEST), cell * len(self.rows)
-        width, height = left + across + 0.08, top + down + bottom
+        across, down = cell * max(self.extent, SMALLEST), cell * len(self.rows)
+        width, height = left + across + RIGHT, top + down + bottom
         figure = Figure(figsize=(width, height))
-        body = (left / width, bottom / height, cell * len(self.columns) / width, down / height)
+        body = (left / width, bottom / height, cell * self.extent / width, down / height)
         self.cells(canvas, figure.add_axes(body))
         step = 0.33 if canvas.narrow else 0.44
         strip = (left / width, 0.25 / height, step * HEAT_CLASSES / width, 0.16 / height)
@@ -71,29 +108,37 @@ class Matrix:
 
     def cells(self, canvas: Canvas, axes: Axes) -> None:
         """Draws every cell that was measured, and the labels around them."""
-        across = {label: x for x, label in enumerate(self.columns)}
+        across = self.across
         down = {label: y for y, label in enumerate(self.rows)}
         squares: dict[str, list[Rectangle]] = {}
+        if self.zeros:
+            empty = [
+                (x, y)
+                for row, y in down.items()
+                for column, x in across.items()
+                if (row, column) not in self.values
+            ]
+            squares["panel"] = [square(x, y) for x, y in empty]
         for (row, column), value in self.values.items():
             role = f"heat_{sum(value >= bound for bound in self.steps)}"
             x, y = across[column], down[row]
             squares.setdefault(role, []).append(square(x, y))
-            if not self.small:
+            if len(self.values) <= MOST_WITH_TEXT:
                 ink = canvas.colour(f"{role}_ink")
                 text = numbers.bare_percent(value, digits=0)
-                size = 7 if canvas.narrow else 8.5
+                size = 6.5 if canvas.narrow or self.small else 8.5
                 axes.text(x, y, text, ha="center", va="center_baseline", fontsize=size, color=ink)
         fill(canvas, axes, squares)
         for row, column in self.framed:
             if row in down and column in across:
                 axes.add_patch(frame(across[column], down[row], canvas.colour("second")))
-        axes.set_xlim(-0.5, len(self.columns) - 0.5)
+        axes.set_xlim(-0.5, self.extent - 0.5)
         axes.set_ylim(len(self.rows) - 0.5, -0.5)
         self.label(canvas, axes)
 
     def label(self, canvas: Canvas, axes: Axes) -> None:
         """The labels of columns on top, of rows at the left, and what they are."""
-        axes.set_xticks(range(len(self.columns)), list(self.columns))
+        axes.set_xticks(list(self.across.values()), list(self.columns))
         axes.set_yticks(range(len(self.rows)), list(self.rows))
         axes.xaxis.set_ticks_position("top")
         axes.xaxis.set_label_position("top")
