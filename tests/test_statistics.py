@@ -297,20 +297,15 @@ def test_covariance_is_the_unbiased_one(mode):
 def test_scatter_of_tokens_adds_up_to_the_scatter_of_all_tokens():
     g = torch.Generator().manual_seed(1)
     groups = [torch.randn(n, 1, WIDTH, generator=g, dtype=torch.float64) for n in (3, 7, 5, 2)]
-    statistics = Statistics.empty((0,), WIDTH, ("de", "en"), keep=Keep("language"))
+    keep = Keep("language", observation="tokens")
+    statistics = Statistics.empty((0,), WIDTH, ("de", "en"), keep=keep)
     for group in groups:
         mean = group.mean(0)
         inside = (group - mean)[:, 0]
-        statistics.update(
-            mean[None],
-            torch.tensor([float(len(group))]),
-            ["de"],
-            [None],
-            within={"de": (inside.T @ inside)[None]},
-        )
+        statistics.scatter.add_within("de", 0, inside.T @ inside)
+        statistics.update(mean[None], torch.tensor([float(len(group))]), ["de"], [None])
     tokens = torch.cat(groups)[:, 0]
-    centred = tokens - tokens.mean(0)
-    torch.testing.assert_close(statistics.scatter.sums["de"][0], centred.T @ centred)
+    torch.testing.assert_close(statistics.covariance(0, "de"), torch.cov(tokens.T))
 
 
 def test_samples_keep_translations_together():

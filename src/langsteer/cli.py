@@ -128,7 +128,8 @@ def fit(
     pooling: Annotated[
         str,
         typer.Option(
-            help="tokens: mean over all tokens; text: mean of text means; last: last token."
+            help="tokens: mean over all tokens; text: mean of text means; last: last token; "
+            "matched: languages compared at the same tokens, for plain text."
         ),
     ] = "tokens",
     text_column: Annotated[str, typer.Option(help="Column or key of the text.")] = "text",
@@ -470,8 +471,8 @@ def _tags(text: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _pooling(name: str) -> Any:
-    if name not in ("tokens", "text", "last"):
-        raise LangsteerError(f"--pooling {name!r} is unknown. Use tokens, text or last.")
+    if name not in ("tokens", "text", "last", "matched"):
+        raise LangsteerError(f"--pooling {name!r} is unknown. Use tokens, text, last or matched.")
     return name
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -12,13 +13,16 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from langsteer.corpus import Corpus, Text
-from langsteer.errors import CorpusError, LatentError
+from langsteer.errors import CorpusError, LatentError, SpaceError
 from langsteer.progress import Advance, bar
 from langsteer.residual import ResidualStream
-from langsteer.statistics import Keep, Statistics
+from langsteer.statistics import Keep, Matching, Statistics, TokenTable
+from langsteer.statistics.scatter import GIBIBYTE, POOLED, Scatter
 
-Pooling = Literal["tokens", "text", "last"]
+Pooling = Literal["tokens", "text", "last", "matched"]
 MASSIVE = 10.0
+NOTABLE = GIBIBYTE
+"""Bytes of memory for statistics above which the figure is printed."""
 _CHUNK_TEXTS = 512
 _CHUNK_BYTES = 64 * 1024**2
 
@@ -34,6 +38,7 @@ def collect(
     max_length: int | None = None,
     massive: float = MASSIVE,
     keep: Keep | None = None,
+    table: TokenTable | None = None,
     progress: bool = False,
 ) -> Statistics:
     """Run a corpus through the decoder once and fold the latents of every layer into statistics.
@@ -50,15 +55,25 @@ def collect(
         corpus: texts in two or more languages.
         layers: block indices, 0-based; all if None.
         pooling: `tokens`: every token counts alike; `text`: every text counts alike, by the mean
-            of its tokens; `last`: every text counts by its last token alone.
+            of its tokens; `last`: every text counts by its last token alone; `matched`: as
+            `tokens`, but with language means that compare like with like, the same token in
+            different languages (see `statistics.Matching`). For text that was not written to
+            match the prompts, this is the one to use.
         tokens_per_batch: the most tokens (rows × columns) in one forward pass.
         max_length: tokens after which a text is cut; the model's context if None.
         massive: how many times the median norm of a batch at a layer makes a token massive.
-        keep: what the statistics keep beyond means.
+        keep: what the statistics keep beyond means. The memory needed is printed on standard error
+            when it is much, and refused above `keep.limit`.
+        table: for `matched`, how often each token occurs; counted in this corpus if None. Parts of
+            a corpus that are collected one by one and merged need that of the whole, see
+            `token_table`.
         progress: show a bar with rate and time left on standard error.
 
     Raises:
-        CorpusError: the corpus has one language only, or a text has no tokens.
+        CorpusError: the corpus has one language only, a text has no tokens, or languages share no
+            token (`matched`).
+        SpaceError: `keep` needs more memory than its limit, or asks for second moments of tokens
+            where texts and not tokens are pooled.
         LatentError: a latent is not finite; the message names the layer and the text.
         ModelError: a layer is outside the model.
     """
@@ -77,6 +92,7 @@ def collect(
         max_length=max_length,
         massive=massive,
         keep=keep,
+        table=table,
         progress=progress,
     )
 
@@ -92,19 +108,36 @@ def gather(
     max_length: int | None = None,
     massive: float = MASSIVE,
     keep: Keep | None = None,
+    table: TokenTable | None = None,
     progress: bool = False,
 ) -> Statistics:
     """As `collect`, of texts that may all be in one language."""
     if pooling not in get_args(Pooling):
         raise CorpusError(f"{pooling!r} is not a pooling; choose {', '.join(get_args(Pooling))}")
     chosen = [stream.check_layer(layer) for layer in (layers or range(stream.depth))]
+    limit = min(length for length in (max_length, stream.context, 10**9) if length)
+    _announce(keep or Keep(), chosen, stream.width, len(corpus.languages), pooling)
     statistics = Statistics.empty(
         chosen, stream.width, corpus.languages, pooling=pooling, keep=keep
     )
-    limit = min(length for length in (max_length, stream.context, 10**9) if length)
+    matcher = None
+    if pooling == "matched":
+        table = table or token_table(tokenizer, corpus, max_length=limit)
+        table.require_connected()
+        matcher = _Matcher(
+            table, chosen, Matching.empty(table.languages, len(chosen), stream.width)
+        )
     with bar("collecting", len(corpus.texts), quiet=not progress) as advance:
         collector = _Collector(
-            stream, chosen, pooling, tokens_per_batch, massive, Counter(), advance
+            stream,
+            chosen,
+            pooling,
+            tokens_per_batch,
+            massive,
+            Counter(),
+            advance,
+            _Within(statistics.scatter, chosen) if _of_tokens(keep) else None,
+            matcher,
         )
         for chunk in _chunks(corpus.texts, _chunk_size(len(chosen), stream.width)):
             tokenized = _tokenize(tokenizer, chunk, limit)
@@ -118,7 +151,43 @@ def gather(
             )
             collector.dropped["long"] += sum(row.cut for row in tokenized)
     statistics.dropped = {**{"special": 0, "massive": 0, "long": 0}, **collector.dropped}
+    if matcher is not None:
+        statistics.match(matcher.matching)
     return statistics
+
+
+def token_table(
+    tokenizer: PreTrainedTokenizerBase, corpus: Corpus, *, max_length: int | None = None
+) -> TokenTable:
+    """How often each token occurs in each language, for pooling `matched`; no model is run.
+
+    `max_length` must be that of `collect` (the model's context where that is less). Raises
+    `CorpusError` when a text has no tokens.
+    """
+    limit = max_length or 10**9
+    rows = (
+        (text.language, [row.ids[place] for place in row.compared])
+        for start in range(0, len(corpus.texts), _CHUNK_TEXTS)
+        for part in [corpus.texts[start : start + _CHUNK_TEXTS]]
+        for text, row in zip(part, _tokenize(tokenizer, part, limit), strict=True)
+    )
+    return TokenTable.of(corpus.languages, rows)
+
+
+def _announce(keep: Keep, layers: Sequence[int], width: int, languages: int, pooling: str) -> None:
+    """Say how much memory is needed where it is much; refuse what cannot be."""
+    if keep.observation == "tokens" and pooling not in ("tokens", "matched"):
+        raise SpaceError(
+            f"Second moments of tokens were asked for with pooling={pooling!r}, in which texts "
+            "count and not tokens. Use pooling='tokens' or 'matched', or second moments of texts."
+        )
+    keep.check(layers, width, languages)
+    if (need := keep.bytes(layers, width, languages)) > NOTABLE:
+        print(f"statistics take {need / GIBIBYTE:.1f} GiB of memory", file=sys.stderr)
+
+
+def _of_tokens(keep: Keep | None) -> bool:
+    return keep is not None and keep.observation == "tokens" and keep.second_moments != "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +197,14 @@ class _Tokens:
     ids: list[int]
     content: list[bool]
     cut: int
+
+    @property
+    def compared(self) -> list[int]:
+        """Where the tokens stand that languages are compared at: all content but the first.
+
+        The first token has nothing before it, so its latent is the same in all languages.
+        """
+        return [place for place, content in enumerate(self.content) if content][1:]
 
 
 @dataclass
@@ -151,19 +228,22 @@ class _Collector:
     massive: float
     dropped: Counter[str]
     advance: Advance
+    within: _Within | None
+    matcher: _Matcher | None
 
     def run(self, texts: Sequence[Text], tokenized: Sequence[_Tokens]) -> tuple[Tensor, Tensor]:
         """The mean latents [n, layers, d] (float32) and the weights [n] of the texts."""
         means = torch.empty(len(texts), len(self.layers), self.stream.width)
         weights = torch.ones(len(texts))
         for batch in _batches(tokenized, self.budget, self.stream.device):
-            pool = _Last(batch.content) if self.pooling == "last" else self._averages(batch)
+            languages = [texts[row].language for row in batch.rows]
+            pool = self._pool(batch, languages, [tokenized[row] for row in batch.rows])
             self.stream.visit(batch.ids, batch.mask, self.layers, pool.read)
             latents = torch.stack([pool.means[layer].cpu() for layer in self.layers], dim=1)
             self._check(latents, [texts[row] for row in batch.rows])
             means[batch.rows] = latents
             massive = pool.massive.cpu()
-            if self.pooling == "tokens":
+            if self.pooling in ("tokens", "matched"):
                 kept = batch.content.sum(1).cpu() - massive
                 weights[batch.rows] = kept.clamp(min=1).float()
             self.dropped["massive"] += int(massive.sum())
@@ -171,8 +251,17 @@ class _Collector:
             self.advance(len(batch.rows))
         return means, weights
 
-    def _averages(self, batch: _Batch) -> _Averages:
-        return _Averages(batch.content, self.massive)
+    def _pool(
+        self, batch: _Batch, languages: list[str], tokenized: list[_Tokens]
+    ) -> _Averages | _Last:
+        if self.pooling == "last":
+            return _Last(batch.content)
+        listeners: list[Listener] = []
+        if self.within is not None:
+            listeners.append(self.within.of(languages))
+        if self.matcher is not None:
+            listeners.append(self.matcher.of(languages, tokenized))
+        return _Averages(batch.content, self.massive, listeners)
 
     def _check(self, latents: Tensor, texts: Sequence[Text]) -> None:
         """Require that the means [n, layers, d] are finite."""
@@ -186,15 +275,30 @@ class _Collector:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The latents of a batch at one layer: `latents [rows, columns, d]`; which tokens were `kept`
+    in the averages; their `means [rows, d]`; the `median` norm."""
+
+    layer: int
+    latents: Tensor
+    kept: Tensor
+    means: Tensor
+    median: Tensor
+
+
+Listener = Callable[[_Read], None]
+
+
 class _Averages:
     """Averages the content tokens of each row, but for those with massive norms.
 
-    Per layer: one pass for the norms, one batched product for the sums.
+    Per layer: one pass for the norms, one batched product for the sums. Listeners are told.
     """
 
-    def __init__(self, content: Tensor, massive: float) -> None:
+    def __init__(self, content: Tensor, massive: float, listeners: Sequence[Listener]) -> None:
         self.means: dict[int, Tensor] = {}
-        self._content, self._factor = content, massive
+        self._content, self._factor, self._listeners = content, massive, listeners
         self._where = content.flatten().nonzero().squeeze(1)
         self._massive = torch.zeros_like(content)
 
@@ -214,6 +318,67 @@ class _Averages:
         total = torch.bmm(kept[:, None].float(), latents)[:, 0]
         self.means[layer] = total / kept.sum(1, keepdim=True)
         self._massive |= (content & ~kept).to(self._massive.device)
+        for listen in self._listeners:
+            listen(_Read(layer, latents, kept, self.means[layer], median))
+
+
+@dataclass(frozen=True, slots=True)
+class _Within:
+    """Adds the scatter of tokens about the mean of their text, for second moments of tokens."""
+
+    scatter: Scatter
+    layers: list[int]
+
+    def of(self, languages: list[str]) -> Listener:
+        """What listens to a batch with rows in `languages`."""
+        rows: dict[str, list[int]] = {}
+        for row, language in enumerate(languages):
+            rows.setdefault(POOLED if self.scatter.mode == "pooled" else language, []).append(row)
+
+        def listen(read: _Read) -> None:
+            position = self.layers.index(read.layer)
+            if position not in self.scatter.at:
+                return
+            centred = (read.latents - read.means[:, None]) * read.kept[..., None]
+            for key, chosen in rows.items():
+                part = centred[chosen].flatten(0, 1)
+                self.scatter.add_within(key, position, part.T @ part)
+
+        return listen
+
+
+@dataclass(frozen=True, slots=True)
+class _Matcher:
+    """Adds up what the two-way model of tokens needs, see `Matching`.
+
+    Massive latents are brought to the usual norm. To leave them out would not do: the equations
+    hold for the tokens that were counted.
+    """
+
+    table: TokenTable
+    layers: list[int]
+    matching: Matching
+
+    def of(self, languages: list[str], tokenized: list[_Tokens]) -> Listener:
+        """What listens to a batch with rows in `languages`."""
+        places = [(row, at) for row, text in enumerate(tokenized) for at in text.compared]
+        rows, columns = torch.tensor(places, dtype=torch.int64).reshape(-1, 2).T
+        ids = torch.tensor([tokenized[row].ids[at] for row, at in places], dtype=torch.int64)
+        number = [self.table.languages.index(language) for language in languages]
+        language = torch.tensor(number)[rows]
+        contrasts = self.table.contrasts(ids, language)
+        some = (contrasts != 0).any(1)
+        rows, columns, contrasts = rows[some], columns[some], contrasts[some]
+        self.matching.count(contrasts, language[some])
+
+        def listen(read: _Read) -> None:
+            latents = read.latents[rows, columns]
+            norms = torch.linalg.vector_norm(latents, dim=-1, keepdim=True)
+            usual = read.kept[rows, columns][:, None]
+            latents = torch.where(usual, latents, latents * (read.median / norms))
+            self.matching.add(self.layers.index(read.layer), contrasts, latents)
+
+        return listen
 
 
 class _Last:

@@ -1,9 +1,20 @@
 """Counts, means and scatter of latents, per layer and language: streaming, float64, mergeable."""
 
 from langsteer.statistics.alignment import Alignment, Shares
+from langsteer.statistics.matching import Matching, TokenTable
 from langsteer.statistics.moments import Moments
 from langsteer.statistics.sample import Sample
 from langsteer.statistics.scatter import Keep, Scatter
 from langsteer.statistics.statistics import Statistics
 
-__all__ = ["Alignment", "Keep", "Moments", "Sample", "Scatter", "Shares", "Statistics"]
+__all__ = [
+    "Alignment",
+    "Keep",
+    "Matching",
+    "Moments",
+    "Sample",
+    "Scatter",
+    "Shares",
+    "Statistics",
+    "TokenTable",
+]

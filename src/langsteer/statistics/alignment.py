@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from langsteer.errors import CorpusError
+from langsteer.statistics.graph import components
 
 
 class Shares(NamedTuple):
@@ -136,18 +137,7 @@ class Alignment:
 
     def components(self) -> list[tuple[str, ...]]:
         """Groups of languages that share concepts, directly or by way of others."""
-        linked = self.laplacian < 0
-        left = set(range(len(self.languages)))
-        groups = []
-        while left:
-            reach = frontier = {min(left)}
-            while frontier:
-                near = torch.nonzero(linked[sorted(frontier)].any(0)).flatten().tolist()
-                frontier = set(near) - reach
-                reach = reach | frontier
-            groups.append(tuple(self.languages[i] for i in sorted(reach)))
-            left -= reach
-        return groups
+        return [tuple(self.languages[i] for i in group) for group in components(self.laplacian < 0)]
 
     def groups(self) -> Tensor:
         """`[K]`: the number of the component that each language is in."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from langsteer.errors import SpaceError
 
 SecondMoments = Literal["none", "pooled", "language"]
+Observation = Literal["texts", "tokens"]
 POOLED = ""
 GIBIBYTE = 1024**3
 
@@ -21,7 +22,9 @@ class Keep:
     """What statistics keep beyond means: second moments and a sample of text latents.
 
     `second_moments`: 'pooled' is one `[d, d]` scatter per layer, 'language' one per language.
-    `sample`: at most so many text latents per language. Both at `layers` only (None: all of them).
+    `observation`: whose second moments: those of the means of texts, or those of single tokens,
+    which an edit of every token meets. `sample`: at most so many text latents per language. All at
+    `layers` only (None: all of them).
     `limit`: bytes of memory above which statistics are refused.
     """
 
@@ -29,6 +32,7 @@ class Keep:
     sample: int = 0
     layers: tuple[int, ...] | None = None
     limit: int = 4 * GIBIBYTE
+    observation: Observation = "texts"
 
     def at(self, layers: Sequence[int]) -> tuple[int, ...]:
         """Those of `layers` at which more than means is kept."""
@@ -65,20 +69,27 @@ class Scatter:
     """Weighted scatter matrices about the language means.
 
     `sums` maps a language (or `POOLED`) to `[len(at), d, d]`; `at` are positions in the layers.
+    `observation`: whether the rows are means of texts or single tokens.
     """
 
     mode: SecondMoments
     at: tuple[int, ...]
     sums: dict[str, Tensor]
+    observation: Observation = "texts"
 
     @classmethod
     def empty(
-        cls, mode: SecondMoments, at: Sequence[int], width: int, languages: Sequence[str]
+        cls,
+        mode: SecondMoments,
+        at: Sequence[int],
+        width: int,
+        languages: Sequence[str],
+        observation: Observation = "texts",
     ) -> Scatter:
         """The scatter of no text."""
         keys = {"none": (), "pooled": (POOLED,), "language": tuple(languages)}[mode]
         zero = {key: torch.zeros(len(at), width, width, dtype=torch.float64) for key in keys}
-        return cls(mode, tuple(at), zero)
+        return cls(mode, tuple(at), zero, observation)
 
     def add(self, language: str, rows: Tensor, scale: Tensor) -> None:
         """Add Σ scale · row rowᵀ per layer: `rows [n, layers, d]`, `scale [n]`."""
@@ -89,20 +100,21 @@ class Scatter:
             x = rows[:, layer]
             into[i].addmm_((x * scale[:, None]).T, x)
 
-    def add_within(self, within: Mapping[str, Tensor]) -> None:
-        """Add scatter of tokens about the means of their texts: language -> `[len(at), d, d]`."""
-        for language, matrix in within.items():
-            self._of(language).add_(matrix.to("cpu", torch.float64))
+    def add_within(self, language: str, layer: int, matrix: Tensor) -> None:
+        """Add `matrix [d, d]`, scatter of tokens about their texts' means, at position `layer`."""
+        self._of(language)[self.at.index(layer)] += matrix.to("cpu", torch.float64)
 
     def merge(self, other: Scatter) -> Scatter:
         """The sum of both, without the term for the distance of their means."""
-        if (self.mode, self.at) != (other.mode, other.at):
+        mine = (self.mode, self.at, self.observation)
+        if mine != (other.mode, other.at, other.observation):
             raise ValueError("Statistics with different second moments cannot be merged.")
         keys = {**self.sums, **other.sums}
         return Scatter(
             self.mode,
             self.at,
             {key: sum_of(self.sums.get(key), other.sums.get(key)) for key in keys},
+            self.observation,
         )
 
     def _of(self, language: str) -> Tensor:

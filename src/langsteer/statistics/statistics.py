@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from langsteer.errors import LatentError, SpaceError
 from langsteer.statistics.alignment import Alignment
+from langsteer.statistics.matching import Matching
 from langsteer.statistics.moments import Moments
 from langsteer.statistics.sample import Sample
 from langsteer.statistics.scatter import POOLED, Keep, Scatter
@@ -24,7 +25,8 @@ class Statistics:
     """Float64 statistics of text latents, per layer and language; activations are not kept.
 
     `layers` are 0-based blocks, in the order of every tensor's first dimension. `dropped` counts
-    tokens that were left out, by reason.
+    tokens that were left out, by reason. With a `matching`, the means are those of the languages
+    at the same tokens; errors and scatter are of the texts as they are.
     """
 
     layers: tuple[int, ...]
@@ -35,6 +37,7 @@ class Statistics:
     scatter: Scatter
     sample: Sample
     dropped: dict[str, int] = field(default_factory=dict)
+    matching: Matching | None = None
     _memo: dict[tuple[object, ...], Tensor] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -57,7 +60,7 @@ class Statistics:
             pooling=pooling,
             moments={language: Moments.empty(len(layers), width) for language in languages},
             alignment=Alignment.empty(languages, len(layers), width),
-            scatter=Scatter.empty(keep.second_moments, at, width, languages),
+            scatter=Scatter.empty(keep.second_moments, at, width, languages, keep.observation),
             sample=Sample.empty(keep.sample, at, width, languages),
         )
 
@@ -74,17 +77,16 @@ class Statistics:
         concepts: Sequence[str | None],
         *,
         tokens: Sequence[int] | None = None,
-        within: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Fold texts in. A call should hold all texts of the concepts in it.
 
         `means [n, layers, d]`: mean latent of each text; `weights [n]` positive: its number of
         tokens under pooling 'tokens', else 1. `tokens`: its number of tokens, for the record.
-        `within`: where second moments should be those of tokens and not of texts, the scatter of
-        tokens about the mean of their text, summed over the texts of each language,
-        `[len(scatter.at), d, d]`, each text's divided by its tokens and times its weight.
+        Where second moments are of tokens, `scatter.add_within` takes what tokens have beyond this.
         Raises `LatentError` when a mean is not finite, naming layer and text.
         """
+        if self.matching is not None:
+            raise ValueError("Matched statistics take no more texts; merge them with others.")
         self._memo.clear()
         means = means.detach().to("cpu", torch.float64)
         weights = weights.detach().to("cpu", torch.float64)
@@ -99,15 +101,28 @@ class Statistics:
             self.scatter.add(language, part - batch.mean, w)
             self._join(language, batch)
             self.sample.add(language, part, w, [concepts[i] for i in chosen])
-        if within is not None:
-            self.scatter.add_within(within)
         known = self.alignment.languages
         aligned = Alignment.of(means, weights, languages, concepts, known)
         if aligned.concepts:
             self.alignment = self.alignment.merge(aligned)
 
+    def match(self, matching: Matching) -> None:
+        """Put the language means where they would be if all languages had the same tokens.
+
+        `matching` is of the same texts. The mean over all languages stays where it is.
+        """
+        self._memo.clear()
+        plain = torch.stack([part.mean for part in self.moments.values()], 1)
+        self.matching = replace(matching.over(self.languages), plain=plain)
+        weights = [part.weight for part in self.moments.values()]
+        means = self.matching.means(torch.tensor(weights, dtype=torch.float64))
+        for i, (language, part) in enumerate(self.moments.items()):
+            self.moments[language] = replace(part, mean=means[:, i])
+
     def merge(self, other: Statistics) -> Statistics:
         """Statistics of the texts of both, as one pass would have given them, to rounding.
+
+        Of matched statistics this holds if both were made with one table of tokens: see `Matching`.
 
         Raises `SpaceError` when layers, width or pooling differ.
         """
@@ -119,19 +134,23 @@ class Statistics:
                 "Collect both from one model with the same settings."
             )
         languages = tuple(dict.fromkeys(self.languages + other.languages))
+        first, second = self._unmatched(), other._unmatched()
         blank = Moments.empty(len(self.layers), self.width)
         merged = Statistics(
             layers=self.layers,
             width=self.width,
             pooling=self.pooling,
-            moments={language: self.moments.get(language, blank) for language in languages},
+            moments={language: first.get(language, blank) for language in languages},
             alignment=self.alignment.over(languages).merge(other.alignment.over(languages)),
             scatter=self.scatter.merge(other.scatter),
             sample=self.sample.merge(other.sample),
             dropped=dict(Counter(self.dropped) + Counter(other.dropped)),
         )
-        for language, part in other.moments.items():
+        for language, part in second.items():
             merged._join(language, part)
+        matchings = [one.matching for one in (self, other) if one.matching is not None]
+        if matchings:
+            merged.match(matchings[0] if len(matchings) == 1 else matchings[0].merge(matchings[1]))
         return merged
 
     def at(self, layer: int) -> int:
@@ -172,8 +191,8 @@ class Statistics:
             )
         i = self.scatter.at.index(position)
         if language is not None:
-            return self.scatter.sums[language][i].double() / self.moments[language].degrees
-        degrees = sum(part.degrees for part in self.moments.values())
+            return self.scatter.sums[language][i].double() / self._degrees(language)
+        degrees = sum(self._degrees(one) for one in self.moments)
         if mode == "pooled":
             return self.scatter.sums[POOLED][i].double() / degrees
         whole = torch.zeros(self.width, self.width, dtype=torch.float64)
@@ -190,6 +209,23 @@ class Statistics:
                 self._memo.clear()
             self._memo[key] = made
         return self._memo[key]
+
+    def _degrees(self, language: str) -> float:
+        """What the scatter of a language is divided by to be a covariance without bias."""
+        part = self.moments[language]
+        if self.scatter.observation == "texts":
+            return part.degrees
+        return part.weight - 1 if part.texts else 0.0
+
+    def _unmatched(self) -> dict[str, Moments]:
+        """The moments with the means of the texts as they are."""
+        if self.matching is None:
+            return self.moments
+        plain = self.matching.plain
+        return {
+            language: replace(part, mean=plain[:, i])
+            for i, (language, part) in enumerate(self.moments.items())
+        }
 
     def _join(self, language: str, batch: Moments) -> None:
         """Merge `batch` into a language, with the scatter due to the distance of the means."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from langsteer.statistics.alignment import Alignment
+from langsteer.statistics.matching import Matching
 from langsteer.statistics.moments import Moments
 from langsteer.statistics.sample import Part, Sample
 from langsteer.statistics.scatter import POOLED, Scatter
@@ -33,6 +34,11 @@ def pack(
     tensors |= {f"alignment.{name}": getattr(alignment, name).double() for name in SMALL}
     for key, sums in statistics.scatter.sums.items():
         tensors[f"scatter.{key or 'pooled'}"] = sums.to(dtype)
+    if statistics.matching is not None:
+        for name in ("moment", "plain"):
+            tensors[f"matching.{name}"] = getattr(statistics.matching, name).to(dtype)
+        for name in ("counts", "laplacian"):
+            tensors[f"matching.{name}"] = getattr(statistics.matching, name).double()
     for language, part in statistics.sample.parts.items():
         tensors[f"sample.{language}.latents"] = part.latents
         tensors[f"sample.{language}.weights"] = part.weights
@@ -65,10 +71,23 @@ def unpack(tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> Statisti
         moments=moments,
         alignment=Alignment(languages=languages, concepts=values["concepts"], **aligned),
         # Second moments keep the dtype they come in: they are large, and widened when used.
-        scatter=Scatter(mode, at, {key: tensors[f"scatter.{key or 'pooled'}"] for key in keys}),
+        scatter=Scatter(
+            mode,
+            at,
+            {key: tensors[f"scatter.{key or 'pooled'}"] for key in keys},
+            values.get("observation", "texts"),
+        ),
         sample=Sample(size, at, {one: _part(tensors, one) for one in languages} if size else {}),
         dropped=dict(values["dropped"]),
+        matching=_matching(tensors, languages),
     )
+
+
+def _matching(tensors: Mapping[str, Tensor], languages: tuple[str, ...]) -> Matching | None:
+    if "matching.moment" not in tensors:
+        return None
+    names = ("counts", "laplacian", "moment", "plain")
+    return Matching(languages, *(tensors[f"matching.{name}"].double() for name in names))
 
 
 def _part(tensors: Mapping[str, Tensor], language: str) -> Part:
@@ -90,6 +109,7 @@ def _values(statistics: Statistics) -> dict[str, Any]:
         "concepts": statistics.alignment.concepts,
         "second_moments": statistics.scatter.mode,
         "at": list(statistics.scatter.at),
+        "observation": statistics.scatter.observation,
         "sample": statistics.sample.size,
         "dropped": statistics.dropped,
     }
