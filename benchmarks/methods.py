@@ -1,54 +1,127 @@
 """Every estimator on the embedded model: the same texts, prompts and budget of tuning.
 
-Two ways of fitting: from prompts that match the tasks (last token), and from plain monolingual text
-on other subjects in each language (all tokens). Tuned on one split, measured on another. Prints one
-Markdown table; takes some minutes on two cores.
+Five ways of fitting: on prompts that match the tasks, by their last token; on plain monolingual
+text on other subjects in each language, over all tokens and over the tokens that languages share;
+and two stress cases, 16 matching prompts in each language and matching prompts that are about
+different concepts in each language. Tuned on one split, measured on another. Prints one Markdown
+table; takes about a quarter of an hour on two cores.
 
-    python benchmarks/methods.py [--estimators difference,effects]
+    python benchmarks/methods.py [--estimators difference,effects] [--fits 'plain text']
+        [--results cells.jsonl] [--output table.md]
+
+With --results every cell is written down as soon as it is measured, and not measured again.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
+import json
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
 
 from langsteer.atlas.demo import MODEL
 from langsteer.atlas.tasks import matching_corpus, plain_corpus, prompts
+from langsteer.collect import Pooling
 from langsteer.corpus import Corpus
 from langsteer.detect import LinguaDetector
 from langsteer.errors import LangsteerError
 from langsteer.estimators.registry import ESTIMATORS, keep_for
 from langsteer.evaluation.prompts import PromptSet
-from langsteer.evaluation.rates import Rate, combined_rate, harmonic_mean
 from langsteer.evaluation.run import STEERED, Case, Outcome, Runner, cases, ordered_pairs
-from langsteer.evaluation.summary import objective
+from langsteer.evaluation.summary import objective, scores
+from langsteer.files import write_whole
 from langsteer.fitting import fit
 from langsteer.loading import Loaded, load
 from langsteer.space import OperatingPoint, Space
 from langsteer.tuning import sample_cases
 
-LAYERS = (2, 3, 4, 5)
+LAYERS = (1, 2, 3, 4)
 STRENGTHS = (0.7, 1.0, 1.5)
-FITS = {"matching prompts": (matching_corpus(), "last"), "plain text": (plain_corpus(), "tokens")}
+FINALISTS = 3
 MAX_NEW_TOKENS = 24
+FEW = 16
+EVERYTHING = 10**6
+
+
+def few() -> Corpus:
+    """`FEW` matching prompts in each language, the same ones as far as they exist in all."""
+    whole = matching_corpus()
+    concepts = sorted({str(text.concept) for text in whole.texts})
+    random.Random(0).shuffle(concepts)
+    order = {concept: place for place, concept in enumerate(concepts)}
+    kept = []
+    for language in whole.languages:
+        mine = [text for text in whole.texts if text.language == language]
+        kept += sorted(mine, key=lambda text: order[str(text.concept)])[:FEW]
+    return Corpus(tuple(kept), name="atlas-fit-few")
+
+
+def apart() -> Corpus:
+    """Matching prompts, each concept in one language only."""
+    whole = matching_corpus(per_family=EVERYTHING)
+    concepts = sorted({str(text.concept) for text in whole.texts})
+    random.Random(0).shuffle(concepts)
+    owner: dict[str, str] = {}
+    have = {
+        language: {text.concept for text in whole.texts if text.language == language}
+        for language in whole.languages
+    }
+    for concept in concepts:
+        able = [language for language in whole.languages if concept in have[language]]
+        owner[concept] = min(able, key=lambda one: list(owner.values()).count(one))
+    kept = [text for text in whole.texts if owner[str(text.concept)] == text.language]
+    return Corpus(tuple(kept), name="atlas-fit-apart")
+
+
+FITS: dict[str, tuple[Callable[[], Corpus], Pooling]] = {
+    "matching prompts": (matching_corpus, "last"),
+    "plain text": (plain_corpus, "tokens"),
+    "plain text, same tokens": (plain_corpus, "matched"),
+    f"{FEW} matching prompts": (few, "last"),
+    "different concepts": (apart, "last"),
+}
 
 
 @dataclass(frozen=True)
 class Task:
-    """A model, and the cases for tuning and for testing."""
+    """A model, and the cases for tuning (a few first, then more) and for testing."""
 
     loaded: Loaded
-    tune: tuple[PromptSet, Sequence[Case]]
-    test: tuple[PromptSet, Sequence[Case]]
+    for_tuning: PromptSet
+    rough: Sequence[Case]
+    fine: Sequence[Case]
+    for_testing: PromptSet
+    test: Sequence[Case]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one estimator reached with one way of fitting, in per cent; or why it did not."""
+
+    fit: str
+    estimator: str
+    score: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    cases: int = 0
+    layer: int = 0
+    strength: float = 0.0
+    refused: str = ""
+
+    def __str__(self) -> str:
+        if self.refused:
+            return f"– ({self.refused})"
+        interval = f"{self.score:.1f} [{self.low:.0f}–{self.high:.0f}]"
+        return f"{interval} · {self.layer}, {self.strength:g}"
 
 
 def answers(
-    task: Task, space: Space, part: tuple[PromptSet, Sequence[Case]], points: list[OperatingPoint]
+    task: Task, space: Space, asked: PromptSet, todo: Sequence[Case], points: list[OperatingPoint]
 ) -> list[list[Outcome]]:
-    asked, todo = part
+    """The judged answers to all cases at each point, in mixed batches."""
     detector = LinguaDetector(asked.languages)
     runner = Runner(task.loaded, space, asked, detector, max_new_tokens=MAX_NEW_TOKENS)
     spread = [point for point in points for _ in todo]
@@ -57,66 +130,105 @@ def answers(
 
 
 def tuned(task: Task, space: Space, estimator: str) -> OperatingPoint:
+    """The best of all points on few cases, and of the best few on more; of equals the nearest
+    to strength 1.
+    """
     points = [
         OperatingPoint((layer,), strength, "all", estimator)
         for layer in LAYERS
         for strength in STRENGTHS
     ]
-    scored = zip(answers(task, space, task.tune, points), points, strict=True)
-    return max(scored, key=lambda pair: objective(pair[0]))[1]
-
-
-def score(outcomes: list[Outcome]) -> Rate:
-    """The harmonic mean of language and meaning over all prompts with a key."""
-    columns = np.array(
-        [[one.verdict.language_right, bool(one.verdict.meaning_right)] for one in outcomes],
-        dtype=np.float64,
-    )
-    clusters = [one.case.prompt.concepts[-1] for one in outcomes]
-    return combined_rate(columns, lambda means: harmonic_mean(means[:, 0], means[:, 1]), clusters)
-
-
-def row(task: Task, spaces: dict[str, Space], estimator: str) -> str:
-    cells = []
-    for space in spaces.values():
-        try:
-            point = tuned(task, space, estimator)
-        except LangsteerError as error:
-            cells += [f"needs other texts ({str(error).split('.')[0]})", "–"]
-            continue
-        (found,) = answers(task, space, task.test, [point])
-        rate = score(found)
-        cells += [
-            f"{100 * rate.value:.1f} [{100 * rate.low:.0f}, {100 * rate.high:.0f}]",
-            f"{point.layers[0]}, {point.strength:g}",
+    for todo, kept in ((task.rough, FINALISTS), (task.fine, 1)):
+        found = answers(task, space, task.for_tuning, todo, points)
+        quality = [
+            (round(objective(one), 4), -abs(point.strength - 1))
+            for one, point in zip(found, points, strict=True)
         ]
-    return " | ".join(["", f"`{estimator}`", *cells, ""]).strip()
+        ranked = sorted(range(len(points)), key=quality.__getitem__, reverse=True)
+        points = [points[place] for place in ranked[:kept]]
+    return points[0]
 
 
-def space_of(loaded: Loaded, corpus: Corpus, pooling: str, names: list[str]) -> Space:
-    keep = keep_for(names, layers=LAYERS)
-    return fit(loaded, corpus, pooling=pooling, layers=LAYERS, keep=keep)  # type: ignore[arg-type]
+def measure(task: Task, space: Space, fitted: str, estimator: str) -> Cell:
+    """Tune an estimator, then score it on the test cases."""
+    try:
+        point = tuned(task, space, estimator)
+    except LangsteerError as error:
+        return Cell(fitted, estimator, refused=f"refused: {type(error).__name__}")
+    (found,) = answers(task, space, task.for_testing, task.test, [point])
+    rate = scores(found).score
+    if rate is None:
+        raise LangsteerError("The test prompts have no keys. Use prompts with references.")
+    return Cell(
+        fitted,
+        estimator,
+        *(round(100 * value, 2) for value in (rate.value, rate.low, rate.high)),
+        cases=len(found),
+        layer=point.layers[0],
+        strength=point.strength,
+    )
+
+
+def task_for(loaded: Loaded) -> Task:
+    """One tuning case and three test cases (one of each family) for every pair of languages."""
+    for_tuning, for_testing = prompts("tune", 4), prompts("test", 12)
+    pairs = ordered_pairs(for_tuning.languages)
+    fine = sample_cases(cases(for_tuning, pairs), 1, families=False)
+    rough = random.Random(0).sample(fine, len(fine) // 3)
+    test = sample_cases(cases(for_testing, pairs), 1, 1)
+    return Task(loaded, for_tuning, rough, fine, for_testing, test)
+
+
+def measured(
+    fits: list[str], names: list[str], done: dict[tuple[str, str], Cell]
+) -> Iterator[Cell]:
+    """The cells that are not done yet."""
+    task = None
+    for fitted in fits:
+        missing = [name for name in names if (fitted, name) not in done]
+        if not missing:
+            continue
+        task = task or task_for(load(str(MODEL)))
+        make, pooling = FITS[fitted]
+        keep = keep_for(names, layers=LAYERS)
+        space = fit(task.loaded, make(), pooling=pooling, layers=LAYERS, keep=keep)
+        yield from map(partial(measure, task, space, fitted), missing)
+
+
+def table(fits: list[str], names: list[str], done: dict[tuple[str, str], Cell]) -> str:
+    """The cells as Markdown, one row for each estimator."""
+    lines = ["| estimator | " + " | ".join(fits) + " |", "|---" * (len(fits) + 1) + "|"]
+    lines += [
+        f"| `{name}` | " + " | ".join(str(done[fitted, name]) for fitted in fits) + " |"
+        for name in names
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
+    """Measure what is missing, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--estimators", default=",".join(ESTIMATORS), help="names, with commas")
-    names = parser.parse_args().estimators.split(",")
-    loaded = load(str(MODEL))
-    for_tuning, for_testing = prompts("tune", 4), prompts("test", 12)
-    pairs = ordered_pairs(for_tuning.languages)
-    task = Task(
-        loaded,
-        (for_tuning, sample_cases(cases(for_tuning, pairs), 1, families=False)),
-        (for_testing, sample_cases(cases(for_testing, pairs), 1, 1)),
-    )
-    spaces = {
-        name: space_of(loaded, corpus, pooling, names) for name, (corpus, pooling) in FITS.items()
-    }
-    print("| estimator | " + " | ".join(f"{name} | layer, strength" for name in spaces) + " |")
-    print("|---|" + "---|---|" * len(spaces))
-    for name in names:
-        print(row(task, spaces, name), flush=True)
+    parser.add_argument("--fits", default=";".join(FITS), help="ways of fitting, with semicolons")
+    parser.add_argument("--results", type=Path, help="file of cells, read first and added to")
+    parser.add_argument("--output", type=Path, help="file for the table")
+    options = parser.parse_args()
+    names, fits = options.estimators.split(","), options.fits.split(";")
+    done: dict[tuple[str, str], Cell] = {}
+    if options.results and options.results.exists():
+        for line in options.results.read_text(encoding="utf-8").splitlines():
+            cell = Cell(**json.loads(line))
+            done[cell.fit, cell.estimator] = cell
+    for cell in measured(fits, names, dict(done)):
+        done[cell.fit, cell.estimator] = cell
+        print(f"{cell.fit}, {cell.estimator}: {cell}", flush=True)
+        if options.results:
+            with options.results.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(cell)) + "\n")
+    text = table(fits, names, done)
+    print("\n" + text)
+    if options.output:
+        write_whole(options.output, text.encode(), LangsteerError)
 
 
 if __name__ == "__main__":
