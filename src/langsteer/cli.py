@@ -6,7 +6,7 @@ import json
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -309,34 +309,67 @@ def tune(
     prompts: Annotated[
         Path, typer.Option("--prompts", "-p", metavar="FILE", help="Prompts for tuning, as JSONL.")
     ],
-    layers: Layers = None,
+    layers: Annotated[
+        str | None,
+        typer.Option(
+            "--layers",
+            "--layer",
+            "-l",
+            metavar="I[,I…]",
+            help="Candidates, counted from 0. Default: a third, those that promise most by the "
+            "statistics in the space.",
+        ),
+    ] = None,
+    scopes: Annotated[
+        str, typer.Option(metavar="SCOPE[,SCOPE…]", help="Candidates.")
+    ] = "all,generated",
+    estimators: Annotated[
+        str, typer.Option(metavar="NAME[,NAME…]", help="Candidates.")
+    ] = "difference",
+    budget: Annotated[int, typer.Option(min=1, help="Tokens to generate, about.")] = 50_000,
     languages: Languages = None,
     per_pair: Annotated[
-        int, typer.Option(min=1, help="Prompts of each family for each pair of languages.")
-    ] = 2,
+        int | None,
+        typer.Option(min=1, help="At most this many prompts per family and pair. Default: all."),
+    ] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Length of the answers.")] = 48,
+    seed: Annotated[int, typer.Option(help="Seed of the order of the prompts.")] = 0,
     device: Device = "cpu",
     dtype: Dtype = "auto",
     blocks: Blocks = None,
     trust_remote_code: Trust = False,
     as_json: AsJson = False,
 ) -> None:
-    """Choose layer, strength and scope on prompts kept for that, and write them into the space."""
-    from langsteer.proof import tune_space
+    """Choose layer, scope, estimator and strength on prompts kept for that.
+
+    Many configurations are tried on few prompts, the best on many; then the strength is searched.
+    Writes the choice into the space, with the evidence, and an own one for each pair of languages
+    that was shown to need one. What is answered is kept beside the space in SPACE.tuning.jsonl
+    until the end: after a kill, the same command goes on from there to the same choice.
+    """
     from langsteer.tables import print_trials, trials_as_json
+    from langsteer.tuning import tune_space
 
     loaded, fitted = _fitted(model, space, device, dtype, blocks, trust_remote_code)
+    journal = space.with_name(f"{space.name}.tuning.jsonl")
     tuned = tune_space(
         loaded,
         fitted,
         _prompts(prompts),
         layers=_numbers(layers),
+        scopes=[name.strip() for name in scopes.split(",")],
+        estimators=[name.strip() for name in estimators.split(",")],
         languages=_tags(languages, fitted.languages),
         per_pair=per_pair,
+        budget=budget,
         max_new_tokens=max_new_tokens,
+        split=prompts.stem,
+        journal=journal,
         quiet=as_json,
+        seed=seed,
     )
     fitted.with_operating_point(tuned.point).save(space)
+    journal.unlink(missing_ok=True)
     if as_json:
         _print_json(trials_as_json(tuned))
     else:
@@ -394,6 +427,95 @@ def evaluate(
         proof.print(out)
         if page is not None:
             out.print(f"\nreport: [bold]{escape(str(page))}[/bold]", highlight=False)
+
+
+@app.command()
+def score(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="JSON lines or a table with [bold]answer[/bold] and [bold]target[/bold], outputs "
+            "of the language confusion benchmark, results of CLaS-Bench, or a folder of these.",
+        ),
+    ],
+    languages: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TAG[,TAG…]",
+            help="Languages that answers may be in. Default: all that can be told. Fewer are "
+            "faster and more certain.",
+        ),
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option(metavar="TAG", help="Target of answers that name none.")
+    ] = None,
+    by: Annotated[
+        str, typer.Option(help="Numbers for each group of the file, each target, or each pair.")
+    ] = "group",
+    meaning: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METRIC",
+            help="What is meaning in the combined score: judged, contained, exact, normalised, "
+            "chrf or similarity. Default: judged or else contained.",
+        ),
+    ] = None,
+    words: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="English words, one a line: only they are errors by word. Default: all Latin "
+            "words are.",
+        ),
+    ] = None,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="OpenAI-compatible API for --judge and --embedding. Key: OPENAI_API_KEY.",
+        ),
+    ] = None,
+    judge: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Let this model rate the answers.")
+    ] = None,
+    embedding: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Compare embeddings of answers and references."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Verdicts: JSONL, CSV or TSV."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score answers that were made elsewhere: language, meaning, degeneration. Needs no model.
+
+    Every metric has a 95 % interval. Within a group every pair of languages weighs the same.
+    """
+    from langsteer.evaluation.measuring import score_file
+    from langsteer.evaluation.scoring import parts_of, print_scores, write_verdicts
+
+    if by not in ("group", "target", "pair"):
+        raise LangsteerError(f"--by {by!r} is unknown. Use group, target or pair.")
+    measured = score_file(
+        file,
+        languages=None if languages is None else languages.split(","),
+        to=to,
+        words=words,
+        endpoint=endpoint,
+        judge=judge,
+        embedding=embedding,
+    )
+    parts = parts_of(measured, cast(Any, by), meaning)
+    if output is not None:
+        write_verdicts(measured, output)
+    if as_json:
+        _print_json([part.as_json() for part in parts])
+    else:
+        print_scores(parts, out, meaning)
+        if output is not None:
+            out.print(f"wrote [bold]{escape(str(output))}[/bold]", highlight=False)
 
 
 @app.command()
@@ -502,7 +624,8 @@ def _point(
         changes["scope"] = str(Scope.parse(scope))
     if estimator is not None:
         changes["estimator"] = estimator
-    return replace(point, **changes) if changes else point
+    # What is asked for holds for all pairs, also for those that tuning gave a point of their own.
+    return replace(point, **changes, pairs=()) if changes else point
 
 
 if __name__ == "__main__":

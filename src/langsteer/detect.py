@@ -183,3 +183,14 @@ def lingua_language(tag: str) -> Language | None:
 def lingua_languages() -> dict[str, Language]:
     """BCP-47 tag → lingua's language."""
     return {normalise(one.iso_code_639_1.name.lower()): one for one in Language.all()}
+
+
+def with_others(languages: Sequence[str]) -> tuple[str, ...]:
+    """The languages, and after them every other one that can be told from them.
+
+    For texts that may be in any language: what is not among the candidates is taken for one.
+    """
+    tags = tuple(dict.fromkeys(map(normalise, languages)))
+    others = [one for one in lingua_languages() if one not in tags]
+    lacking = set(undetectable((*tags, *others)))
+    return (*tags, *(one for one in others if one not in lacking))

@@ -19,14 +19,15 @@ from langsteer.evaluation.degeneration import length, repetition
 from langsteer.evaluation.overlap import chrf, contained, exact, normalised_match
 from langsteer.evaluation.rates import (
     Estimate,
+    Floats,
     Rate,
-    average,
+    combined_average,
     combined_rate,
     harmonic_mean,
-    rate,
 )
 
 Better = Literal["high", "low", ""]
+Kind = Literal["share", "number", "logarithm"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,13 @@ class Metric:
     name: str
     title: str
     better: Better
-    share: bool = True
-    """Between 0 and 1, shown in percent."""
+    kind: Kind = "share"
+    """A share lies between 0 and 1; of logarithms the exponential of the mean is reported."""
+
+    @property
+    def share(self) -> bool:
+        """Whether it lies between 0 and 1."""
+        return self.kind == "share"
 
 
 METRICS: tuple[Metric, ...] = (
@@ -78,11 +84,12 @@ METRICS: tuple[Metric, ...] = (
     Metric("normalised", "answer is a reference, normalised", "high"),
     Metric("contained", "answer contains a reference", "high"),
     Metric("chrf", "chrF against the references", "high"),
-    Metric("similarity", "cosine of embeddings to the references", "high", share=False),
+    Metric("similarity", "cosine of embeddings to the references", "high", "number"),
     Metric("judged", "rating by the judge", "high"),
     Metric("repetition", "repeated 4-grams of words", "low"),
     Metric("empty", "empty answers", "low"),
-    Metric("length", "length in words", "", share=False),
+    Metric("perplexity", "perplexity under the unsteered model", "low", "logarithm"),
+    Metric("length", "length in words", "", "number"),
 )
 BY_NAME = {metric.name: metric for metric in METRICS}
 MEANINGS = ("judged", "contained")
@@ -155,14 +162,21 @@ def estimates(measured: Sequence[Measured], seed: int = 0) -> dict[str, Estimate
     for metric in METRICS:
         having = [one for one in measured if metric.name in one.values]
         if having:
-            mean = rate if metric.share else average
-            found[metric.name] = mean(
-                [one.values[metric.name] for one in having],
-                clusters=_clusters(having),
-                weights=_weights(having),
-                seed=seed,
-            )
+            found[metric.name] = _estimate(metric, having, seed)
     return found
+
+
+def _estimate(metric: Metric, having: Sequence[Measured], seed: int) -> Estimate:
+    columns = np.array([[one.values[metric.name]] for one in having])
+    clusters, weights = _clusters(having), _weights(having)
+    if metric.share:
+        return combined_rate(columns, _only, clusters, weights, seed)
+    combine = np.exp if metric.kind == "logarithm" else np.asarray
+    return combined_average(columns, lambda means: combine(_only(means)), clusters, weights, seed)
+
+
+def _only(means: Floats) -> Floats:
+    return means[:, 0]
 
 
 def combined_score(

@@ -70,23 +70,6 @@ def rate(
     return combined_rate(columns, lambda means: means[:, 0], clusters, weights, seed)
 
 
-def average(
-    values: Sequence[float],
-    *,
-    clusters: Sequence[Hashable] | None = None,
-    weights: Sequence[float] | None = None,
-    seed: int = 0,
-) -> Estimate:
-    """The weighted mean of any numbers ``[n]`` and its interval; arguments and errors as for
-    :func:`rate`.
-
-    Where all numbers are the same the interval is that number: without bounds on the values nothing
-    can be said of those that were not seen.
-    """
-    columns = np.asarray(values, dtype=np.float64)[:, None]
-    return combined_average(columns, lambda means: means[:, 0], clusters, weights, seed)
-
-
 def combined_average(
     columns: Floats,
     combine: Callable[[Floats], Floats],
@@ -96,6 +79,9 @@ def combined_average(
 ) -> Estimate:
     """A function of several weighted means of any numbers; arguments and errors as for
     :func:`combined_rate`.
+
+    Where all clusters agree the interval is that one number: without bounds on the values nothing
+    can be said of those that were not seen.
     """
     value, low, high = _bootstrap(_sums(columns, clusters, weights), combine, seed)
     return Estimate(value, low, high, len(columns))
