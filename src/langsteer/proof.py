@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from importlib.metadata import version
@@ -36,39 +34,19 @@ from langsteer.evaluation.run import (
 )
 from langsteer.evaluation.summary import PairScores, Scores, by_family, by_pair
 from langsteer.evaluation.words import WordProbabilities, word_probabilities
-from langsteer.languages import likely_script, parts
+from langsteer.languages import english, likely_script, parts
 from langsteer.loading import Loaded
-from langsteer.progress import Advance, bar
+from langsteer.progress import Stages
 from langsteer.report.answers import answers_of, confusion_of, examples_of, failures_of, methods_of
+from langsteer.report.evidence import surface_of
 from langsteer.space import OperatingPoint, Space
-from langsteer.tuning import SCOPES, STRENGTHS, Tuned, sample_cases, tune
+from langsteer.tuning import Tuned, sample_cases
 
 WORD_CASES_PER_PAIR = 1
 VERSIONS = ("langsteer", "torch", "transformers", "lingua-language-detector")
 SLACK = 1e-6
 """What rounding outwards forgives, so that 1.0000000001 does not become 101 %."""
 LABELS = {STEERED: "steered", UNSTEERED: "unsteered", RANDOM: "random Δ", PROMPTED: "prompted"}
-
-
-class Stages:
-    """The seconds that every stage took, and a progress bar for each that answers prompts."""
-
-    def __init__(self, quiet: bool) -> None:
-        self.quiet = quiet
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def timed(self, name: str) -> Iterator[None]:
-        """Time a stage."""
-        began = time.perf_counter()
-        yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
-
-    @contextmanager
-    def answers(self, name: str, total: int) -> Iterator[Advance]:
-        """Time a stage and show how many answers are done; yields what to tell of new ones."""
-        with self.timed(name), bar(name, total, quiet=self.quiet) as advance:
-            yield advance
 
 
 @dataclass
@@ -123,39 +101,6 @@ class Proof:
         description on the page.
         """
         return report.write_report(as_report(self, descriptions or {}), folder)
-
-
-def tune_space(
-    loaded: Loaded,
-    space: Space,
-    prompts: PromptSet,
-    *,
-    layers: Sequence[int] | None = None,
-    languages: Sequence[str] | None = None,
-    per_pair: int = 2,
-    max_new_tokens: int = 48,
-    quiet: bool = False,
-    stages: Stages | None = None,
-    seed: int = 0,
-) -> Tuned:
-    """Choose the operating point of a space on prompts kept for tuning.
-
-    Raises:
-        LanguageError: The prompts and the languages have nothing in common.
-    """
-    stages = stages or Stages(quiet)
-    languages = languages or space.languages
-    layers = list(space.layers) if layers is None else list(layers)
-    every = cases(prompts, ordered_pairs(languages))
-    coarse = sample_cases(every, per_pair, seed, families=False)
-    fine = sample_cases(every, per_pair, seed + 1)
-    runner = Runner(
-        loaded, space, prompts, LinguaDetector(languages), max_new_tokens=max_new_tokens
-    )
-    total = len(coarse) * len(layers) * len(SCOPES) + len(fine) * 2 * (len(STRENGTHS) + 1)
-    with stages.answers("tune", total) as advance:
-        runner.progress = advance
-        return tune(runner, coarse, fine, layers=layers)
 
 
 def prove(
@@ -285,7 +230,7 @@ def as_report(proof: Proof, descriptions: Mapping[str, str]) -> report.Report:
             report.DeltaQuality(one.layer, one.norm, one.standard_error, one.cosine)
             for one in delta_quality(space.statistics)
         ],
-        surface=_surface(proof.tuned, point),
+        surface=surface_of(point),
         methods=methods_of(families),
         confusion=confusion_of(proof.outcomes),
         failures=failures_of(proof.outcomes),
@@ -296,16 +241,17 @@ def as_report(proof: Proof, descriptions: Mapping[str, str]) -> report.Report:
 def _summary(proof: Proof, families: dict[str, dict[Condition, Scores]]) -> list[str]:
     space, point = proof.space, proof.point
     texts = sum(space.corpus.texts.values())
-    rates = ", ".join(
+    rates = [
         f"{100 * found[STEERED].language_rate.value:.1f} % of {name} answers"
         for name, found in families.items()
-    )
+    ]
+    listed = " and ".join([", ".join(rates[:-1]), rates[-1]] if len(rates) > 1 else rates)
     return [
         f"{texts:,} texts in {len(space.languages)} languages were read once, and the mean latent "
         f"of each language was kept for each of {len(space.layers)} blocks.",
         f"At the output of block {point.layers[0]} the difference of the means of two languages "
         f"was added with strength {point.strength:g} (scope: {point.scope}).",
-        f"Steered, {rates} came out in the target language.",
+        f"Steered, {listed} came out in the target language.",
     ]
 
 
@@ -321,7 +267,7 @@ def _layer_points(tuned: Tuned | None, point: OperatingPoint) -> list[report.Lay
     found = {
         trial.point.layers[0]: trial.scores
         for trial in reversed(tuned.trials)
-        if trial.point.scope == point.scope and trial.point.strength == 1
+        if _alike(trial.point, point) and trial.point.strength == 1
     }
     return [
         report.LayerPoint(layer, one.language_rate, one.meaning, one.score)
@@ -329,15 +275,9 @@ def _layer_points(tuned: Tuned | None, point: OperatingPoint) -> list[report.Lay
     ]
 
 
-def _surface(tuned: Tuned | None, point: OperatingPoint) -> list[report.LayerStrengthPoint]:
-    """Every layer and strength that tuning tried with the scope that it chose."""
-    trials = () if tuned is None else tuned.trials
-    found = {
-        (trial.point.layers[0], trial.point.strength): trial.objective
-        for trial in trials
-        if trial.point.scope == point.scope
-    }
-    return [report.LayerStrengthPoint(*place, score) for place, score in sorted(found.items())]
+def _alike(one: OperatingPoint, other: OperatingPoint) -> bool:
+    """Whether only layer and strength differ."""
+    return (one.scope, one.estimator) == (other.scope, other.estimator)
 
 
 def _language_map(space: Space, layer: int) -> report.LanguageMap:
@@ -349,12 +289,21 @@ def _language_map(space: Space, layer: int) -> report.LanguageMap:
     places = left[:, :2] * values[:2]
     return report.LanguageMap(
         points=[
-            report.LanguagePoint(language, float(x), float(y), likely_script(parts(language)) or "")
+            report.LanguagePoint(language, float(x), float(y), _script(language))
             for language, (x, y) in zip(space.languages, places, strict=True)
         ],
         layer=layer,
         variance=(float(shares[0]), float(shares[1])),
     )
+
+
+def _script(language: str) -> str:
+    """The English name of the script that a language is written in; "" where it is not known."""
+    code = likely_script(parts(language))
+    if code is None:
+        return ""
+    # On its own, the CLDR's name of a kind of Han is but "Simplified" or "Traditional".
+    return str(english().scripts.get("Hani" if code in ("Hans", "Hant") else code, code))
 
 
 def _shares(space: Space) -> list[report.ShareOfVariance]:

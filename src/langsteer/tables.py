@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from rich.table import Table
 from langsteer.estimators.uncertainty import delta_quality
 from langsteer.languages import display_name
 from langsteer.space import Space
-from langsteer.tuning import Tuned
+from langsteer.tuning import Tuned, describe
 
 NEAREST = 3
 
@@ -122,32 +122,54 @@ def _layers_table(found: dict[str, Any]) -> Table:
 
 
 def trials_as_json(tuned: Tuned) -> dict[str, Any]:
-    """The chosen operating point and every trial."""
+    """The chosen operating point, every trial, and what they cost."""
     return {
-        "operating_point": asdict(tuned.point),
+        "operating_point": asdict(replace(tuned.point, evidence={})),
         "trials": [asdict(trial) for trial in tuned.trials],
+        "tokens": tuned.tokens,
+        "answers": tuned.answers,
     }
 
 
 def print_trials(tuned: Tuned, console: Console) -> None:
     """Every configuration that was tried, in the order of trying."""
     table = Table(title="trials", title_justify="left")
-    for column in ("block", "scope", "strength", "right language", "right meaning", "objective"):
+    for column in ("block", "scope", "estimator"):
+        table.add_column(column)
+    for column in ("strength", "prompts", "right language", "right meaning", "objective"):
         table.add_column(column, justify="right")
     for trial in tuned.trials:
         meaning = trial.scores.meaning
         table.add_row(
             ", ".join(map(str, trial.point.layers)),
             trial.point.scope,
+            trial.point.estimator,
             f"{trial.point.strength:g}",
+            f"{trial.cases:,}",
             f"{100 * trial.scores.language_rate.value:.1f}",
             "–" if meaning is None else f"{100 * meaning.value:.1f}",
             f"{trial.objective:.3f}",
         )
     console.print(table)
+    _print_choice(tuned, console)
+
+
+def _print_choice(tuned: Tuned, console: Console) -> None:
     point = tuned.point
     console.print(
-        f"chosen: block {', '.join(map(str, point.layers))}, strength {point.strength:g}, "
-        f"scope {point.scope}",
+        f"chosen: {describe(point)}; objective {point.scores['objective']:.3f} "
+        f"[{point.scores['objective_low']:.3f}, {point.scores['objective_high']:.3f}] on "
+        f"{point.evidence['cases']:,} prompts and targets of {point.split}",
+        highlight=False,
+    )
+    for own in point.pairs:
+        console.print(
+            f"{own.source} to {own.target}: {describe(point.of(own.source, own.target))}; "
+            f"{own.scores['objective']:.3f} instead of {own.scores['objective_of_all']:.3f}",
+            highlight=False,
+        )
+    console.print(
+        f"{tuned.tokens:,} tokens generated in {tuned.answers:,} answers "
+        f"(budget {point.evidence['budget']:,})",
         highlight=False,
     )

@@ -16,12 +16,15 @@ from langsteer.evaluation.prompts import read_prompts, write_prompts
 from langsteer.files import write_whole
 from langsteer.fitting import fit
 from langsteer.loading import load
-from langsteer.proof import Proof, Stages, prove, tune_space
+from langsteer.progress import Stages
+from langsteer.proof import Proof, prove
+from langsteer.tuning import tune_space
 
 MODEL = Path(__file__).parent / "model"
 """The embedded model: a folder like that of any other."""
 TUNE_PROMPTS = 6
 TEST_PROMPTS = 12
+TUNE_TOKENS = 30_000
 PER_PAIR = 4
 MAX_NEW_TOKENS = 36
 
@@ -87,7 +90,8 @@ def run_demo(folder: Path, *, seed: int = 0, quiet: bool = False) -> Demo:
         loaded,
         space,
         read_prompts(world.tune),
-        per_pair=1,
+        layers=space.layers,
+        budget=TUNE_TOKENS,
         max_new_tokens=MAX_NEW_TOKENS,
         stages=stages,
         quiet=quiet,

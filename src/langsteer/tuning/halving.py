@@ -1,0 +1,78 @@
+"""Successive halving: many configurations on few cases, few configurations on many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import ceil, log2
+
+from langsteer.evaluation.run import Case
+from langsteer.space import OperatingPoint
+from langsteer.tuning.asking import Asker
+from langsteer.tuning.comparing import compare
+from langsteer.tuning.degenerate import mostly_degenerate
+from langsteer.tuning.table import Answered
+
+FIRST = 12
+"""The cases on which every configuration is looked at first."""
+FINALISTS = 2
+Told = Callable[[OperatingPoint, float], None]
+
+
+def halve(
+    asker: Asker,
+    answered: Answered,
+    order: Sequence[Case],
+    points: Sequence[OperatingPoint],
+    budget: int,
+    told: Told,
+) -> list[OperatingPoint]:
+    """The best few of the configurations, the best first (Karnin, Koren and Somekh, 2013).
+
+    Every rung asks more of the same cases and may spend the same part of the tokens. After it the
+    configurations go that are degenerate, those whose paired 95 % interval says that they are
+    worse than the best, and then the lower half.
+
+    Args:
+        asker: Answers and counts tokens.
+        answered: Where all outcomes are kept.
+        order: The cases, each beginning of which stands for all.
+        points: The configurations.
+        budget: The tokens that may have been spent when this ends.
+        told: Called with the best so far and its objective after every rung.
+    """
+    alive = list(points)
+    rungs = max(1, ceil(log2(len(alive) / FINALISTS)))
+    asked = 0
+    for rung in range(rungs + 1):
+        asked = min(len(order), asked + _more(asker, len(alive), budget, rungs + 1 - rung))
+        answered.extend(asker, order[:asked], alive)
+        alive = _survivors(answered, alive, len(order[:asked]), halved=rung > 0)
+        told(alive[0], answered.objective(alive[0]))
+        if len(alive) <= FINALISTS and rung > 0:
+            break
+    return alive
+
+
+def _more(asker: Asker, points: int, budget: int, rungs: int) -> int:
+    """How many more cases each configuration can be asked in this rung."""
+    cost = asker.tokens_per_answer
+    if cost is None:
+        return FIRST
+    return max(1, int((budget - asker.tokens) / rungs / (cost * points)))
+
+
+def _survivors(
+    answered: Answered, alive: Sequence[OperatingPoint], cases: int, *, halved: bool
+) -> list[OperatingPoint]:
+    """Those that stay, the best first; at least one does."""
+    columns = [answered.outcomes(point)[:cases] for point in alive]
+    compared = compare(columns)
+    best = compared.best()
+    stay = [
+        row
+        for row in range(len(alive))
+        if compared.gain(row, best)[1] >= 0 and not mostly_degenerate(columns[row])
+    ]
+    ranked = sorted(stay or [best], key=lambda row: -compared.value[row])
+    keep = max(FINALISTS, ceil(len(alive) / 2)) if halved else len(alive)
+    return [alive[row] for row in ranked[:keep]]

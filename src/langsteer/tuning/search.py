@@ -1,0 +1,220 @@
+"""Choose where and how strongly to steer, on prompts kept for that purpose.
+
+Three stages share one budget of generated tokens: successive halving over layers, scopes and
+estimators at strength 1; a search for the strength of the finalists; and the pairs of languages
+that do badly at the point that was chosen for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from langsteer.errors import LangsteerError
+from langsteer.evaluation.run import Case
+from langsteer.evaluation.summary import Scores, scores
+from langsteer.space import OperatingPoint
+from langsteer.tuning import strength
+from langsteer.tuning.asking import Answering, Asker
+from langsteer.tuning.cases import in_order
+from langsteer.tuning.comparing import compare, interval
+from langsteer.tuning.halving import FINALISTS, halve
+from langsteer.tuning.journal import Journal
+from langsteer.tuning.pairs import own_points
+from langsteer.tuning.table import Answered
+
+SCOPES = ("all", "generated")
+BUDGET = 50_000
+HALVING = 0.4
+STRENGTH = 0.85
+"""The shares of the budget that have been spent when these two stages end."""
+STRENGTHS_EXPECTED = 5
+Report = Callable[[int, str], None]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One configuration and how it did on the tuning prompts that it was asked."""
+
+    point: OperatingPoint
+    objective: float
+    scores: Scores
+    cases: int = 0
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The chosen operating point with all trials behind it, and what they cost."""
+
+    point: OperatingPoint
+    trials: tuple[Trial, ...]
+    tokens: int = 0
+    answers: int = 0
+
+
+def tune(
+    runner: Answering,
+    cases: Sequence[Case],
+    *,
+    layers: Sequence[int],
+    scopes: Sequence[str] = SCOPES,
+    estimators: Sequence[str] = ("difference",),
+    budget: int = BUDGET,
+    seed: int = 0,
+    split: str = "tune",
+    journal: Journal | None = None,
+    report: Report | None = None,
+) -> Tuned:
+    """The best single layer, scope, estimator and strength, and those of pairs that need others.
+
+    Args:
+        runner: Answers and judges.
+        cases: The only cases that are asked.
+        layers: Candidate layers, 0-based block outputs; of equals the first is taken.
+        scopes: Candidate scopes.
+        estimators: Candidate estimators.
+        budget: Generated tokens to aim at. Every configuration is looked at in any case, on a dozen
+            cases, so a small budget with many configurations is exceeded.
+        seed: Of the order in which cases are asked.
+        split: What the cases are called in the record of the choice.
+        journal: Remembers what was answered, so that a search that was stopped can go on.
+        report: Told after every batch how many tokens it cost, and the best so far.
+
+    Raises:
+        LangsteerError: There is nothing to try, nothing to try it on, or no budget.
+    """
+    if not (cases and layers and scopes and estimators):
+        raise LangsteerError(
+            "Tuning needs at least one prompt, one layer, one scope and one estimator."
+        )
+    if budget < 1:
+        raise LangsteerError(f"The budget is {budget} tokens; give a positive number.")
+    search = _Search(runner, in_order(cases, seed), budget, journal, report)
+    points = [
+        OperatingPoint((layer,), 1.0, scope, estimator, split=split)
+        for layer in layers
+        for scope in scopes
+        for estimator in estimators
+    ]
+    search.halve(points)
+    ranked = search.strengths()
+    chosen = ranked[0]
+    pairs = own_points(
+        search.asker,
+        search.order,
+        chosen,
+        search.answered.outcomes(chosen),
+        [point for point in ranked[1:] if point != chosen],
+        budget,
+    )
+    return search.result(replace(chosen, pairs=pairs), seed)
+
+
+class _Search:
+    """The state of one search."""
+
+    def __init__(
+        self,
+        runner: Answering,
+        order: list[Case],
+        budget: int,
+        journal: Journal | None,
+        report: Report | None,
+    ) -> None:
+        self.order, self.budget = order, budget
+        self.answered = Answered()
+        self.asker = Asker(runner, journal, self._spent)
+        self._report, self._best = report, ""
+        self._finalists: list[OperatingPoint] = []
+
+    def halve(self, points: Sequence[OperatingPoint]) -> None:
+        """Leave the finalists."""
+        share = int(HALVING * self.budget)
+        found = halve(self.asker, self.answered, self.order, points, share, self._tell)
+        self._finalists = found[:FINALISTS]
+
+    def strengths(self) -> list[OperatingPoint]:
+        """All configurations on as many cases as can be paid for, the best first."""
+        cost = self.asker.tokens_per_answer or 1.0
+        tries = STRENGTHS_EXPECTED * len(self._finalists)
+        left = STRENGTH * self.budget - self.asker.tokens
+        asked = min(len(self.answered.outcomes(point)) for point in self._finalists)
+        cases = self.order[: max(asked, int(left / cost / tries))]
+        tried: list[OperatingPoint] = []
+        for finalist in self._finalists:
+            tried += self._strengths_of(finalist, cases)
+        size = len(cases)
+        columns = [self.answered.outcomes(point)[:size] for point in tried]
+        value = compare(columns).value
+        best_first = sorted(range(len(tried)), key=lambda row: -round(float(value[row]), 4))
+        return [tried[row] for row in best_first]
+
+    def _strengths_of(
+        self, finalist: OperatingPoint, cases: Sequence[Case]
+    ) -> list[OperatingPoint]:
+        def ask(wanted: list[float]) -> list[Any]:
+            points = [replace(finalist, strength=one) for one in wanted]
+            self.answered.extend(self.asker, cases, points)
+            return [self.answered.outcomes(point)[: len(cases)] for point in points]
+
+        (first,) = ask([finalist.strength])
+        tried = strength.search(ask, {finalist.strength: first})
+        best = replace(finalist, strength=strength.choose(tried))
+        self._tell(best, self.answered.objective(best))
+        rest = sorted(one for one in tried if one != best.strength)
+        return [best, *(replace(finalist, strength=one) for one in rest)]
+
+    def result(self, point: OperatingPoint, seed: int) -> Tuned:
+        """The choice with its scores, and every configuration in the order of trying."""
+        trials = tuple(self._trial(one) for one in self.answered.points)
+        outcomes = self.answered.outcomes(point)
+        own = self._trial(point)
+        low, high = interval(compare([outcomes]).drawn[0])
+        found = {
+            "objective": own.objective,
+            "objective_low": low,
+            "objective_high": high,
+            "language_rate": own.scores.language_rate.value,
+        }
+        if own.scores.meaning is not None:
+            found["meaning"] = own.scores.meaning.value
+        evidence = {
+            "cases": own.cases,
+            "budget": self.budget,
+            "tokens": self.asker.tokens,
+            "answers": self.asker.answers,
+            "seed": seed,
+            "trials": [_as_evidence(trial) for trial in trials],
+        }
+        point = replace(point, scores=found, evidence=evidence)
+        return Tuned(point, trials, self.asker.tokens, self.asker.answers)
+
+    def _trial(self, point: OperatingPoint) -> Trial:
+        outcomes = self.answered.outcomes(point)
+        return Trial(point, self.answered.objective(point), scores(outcomes), len(outcomes))
+
+    def _tell(self, point: OperatingPoint, value: float) -> None:
+        self._best = f"best: {describe(point)} ({100 * value:.1f})"
+
+    def _spent(self, tokens: int) -> None:
+        if self._report is not None:
+            self._report(tokens, self._best)
+
+
+def describe(point: OperatingPoint) -> str:
+    """A configuration in a few words."""
+    where = ", ".join(map(str, point.layers))
+    return f"block {where}, strength {point.strength:g}, {point.scope}, {point.estimator}"
+
+
+def _as_evidence(trial: Trial) -> Mapping[str, Any]:
+    point = trial.point
+    return {
+        "layers": list(point.layers),
+        "strength": point.strength,
+        "scope": point.scope,
+        "estimator": point.estimator,
+        "objective": round(trial.objective, 4),
+        "cases": trial.cases,
+    }

@@ -1,0 +1,50 @@
+"""All outcomes of a search, by configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from langsteer.evaluation.run import Case, Outcome
+from langsteer.evaluation.summary import objective
+from langsteer.space import OperatingPoint
+from langsteer.tuning.asking import Asker
+
+Place = tuple[tuple[int, ...], float, str, str]
+
+
+def place(point: OperatingPoint) -> Place:
+    """What of a point makes a configuration."""
+    return (point.layers, point.strength, point.scope, point.estimator)
+
+
+@dataclass
+class Answered:
+    """Configurations with their outcomes on the first cases of one order."""
+
+    _found: dict[Place, tuple[OperatingPoint, list[Outcome]]] = field(default_factory=dict)
+
+    @property
+    def points(self) -> list[OperatingPoint]:
+        """The configurations in the order in which they were first asked."""
+        return [point for point, _ in self._found.values()]
+
+    def outcomes(self, point: OperatingPoint) -> list[Outcome]:
+        """What a configuration answered, in the order of the cases."""
+        return self._found[place(point)][1]
+
+    def objective(self, point: OperatingPoint) -> float:
+        """The objective of a configuration on all cases that it was asked."""
+        return objective(self.outcomes(point))
+
+    def extend(self, asker: Asker, cases: Sequence[Case], points: Sequence[OperatingPoint]) -> None:
+        """Ask the configurations those of `cases`, the first of the order, that are new to them."""
+        waiting: dict[int, list[OperatingPoint]] = {}
+        for point in points:
+            _, known = self._found.setdefault(place(point), (point, []))
+            waiting.setdefault(len(known), []).append(point)
+        for start, late in sorted(waiting.items()):
+            if start < len(cases):
+                found = asker.ask(cases[start:], late)
+                for point, outcomes in zip(late, found, strict=True):
+                    self.outcomes(point).extend(outcomes)
