@@ -1,16 +1,43 @@
-"""A thousand mixed batches in several threads: no row differs from its run alone."""
+"""Mixed batches in several threads: no row differs from its run alone."""
 
 import random
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TypeVar
 
 import torch
+from torch import Tensor
 
 import tiny
+from langsteer.atlas.demo import MODEL
+from langsteer.atlas.tasks import matching_corpus, prompts
+from langsteer.evaluation.prompts import Prompt
+from langsteer.evaluation.run import edit_for
+from langsteer.fitting import fit
+from langsteer.loading import Loaded, load
 from langsteer.residual import ResidualStream
+from langsteer.space import OperatingPoint
 from langsteer.steering import Edit, Scope, steering
+from langsteer.steering.generation import encode, pad_left
 from test_steering import shift
 
-BATCHES, THREADS, STEPS = 1000, 4, 2
+THREADS = 4
+T = TypeVar("T")
+
+
+def drawn(kinds: Sequence[T], count: int) -> list[list[T]]:
+    """`count` batches of two to four rows."""
+    draw = random.Random(0)
+    return [draw.choices(kinds, k=draw.randint(2, 4)) for _ in range(count)]
+
+
+def worst(check: Callable[[T], float], batches: Sequence[T]) -> float:
+    """The largest of what `check` finds, over all batches in several threads."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        return max(pool.map(check, batches))
+
+
 PROMPTS = [[tiny.BOS, 5, 6, 7], [11, 12, 13, 14], [21, 22, 23, 24]]
 EDITS = [
     None,
@@ -21,17 +48,14 @@ EDITS = [
 
 
 @torch.no_grad()
-def logits(stream: ResidualStream, rows: list[tuple[int, int]]) -> torch.Tensor:
-    """Logits [rows, steps, vocabulary] of a prompt and of a few given tokens after it."""
+def logits(stream: ResidualStream, rows: list[tuple[int, int]]) -> Tensor:
+    """Logits [rows, steps, vocabulary] of a prompt and of a given token after it."""
     ids = torch.tensor([PROMPTS[prompt] for prompt, _ in rows])
     with steering(stream, [EDITS[edit] for _, edit in rows], prompt={"input_ids": ids}):
-        out = stream.model(ids, use_cache=True)
-        found = [out.logits[:, -1]]
-        for token in range(40, 40 + STEPS):
-            new = torch.full((len(rows), 1), token)
-            out = stream.model(new, past_key_values=out.past_key_values, use_cache=True)
-            found.append(out.logits[:, -1])
-    return torch.stack(found, dim=1)
+        first = stream.model(ids, use_cache=True)
+        new = torch.full((len(rows), 1), 40)
+        second = stream.model(new, past_key_values=first.past_key_values)
+    return torch.stack([first.logits[:, -1], second.logits[:, -1]], dim=1)
 
 
 def test_no_row_of_any_batch_takes_anothers_edit() -> None:
@@ -45,13 +69,77 @@ def test_no_row_of_any_batch_takes_anothers_edit() -> None:
         for b in range(a)
     )
     assert apart > 0.1, "a row with another's edit would show"
-    draw = random.Random(0)
-    batches = [draw.choices(kinds, k=draw.randint(1, 5)) for _ in range(BATCHES)]
 
-    def worst(rows: list[tuple[int, int]]) -> float:
+    def gap(rows: list[tuple[int, int]]) -> float:
         found = logits(stream, rows)
         return max(float((found[i] - alone[kind]).abs().max()) for i, kind in enumerate(rows))
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        assert max(pool.map(worst, batches)) < 1e-4
+    assert worst(gap, drawn(kinds, 300)) < 1e-4
     assert torch.equal(logits(stream, [kinds[0]])[0], alone[kinds[0]])
+
+
+TARGETS = ("ru", "zh", "ar", "ja")
+POINT = OperatingPoint(layers=(4,), strength=1.0, scope="generated")
+
+
+@cache
+def atlas() -> Loaded:
+    return load(str(MODEL))
+
+
+@cache
+def asked() -> dict[tuple[int, str], tuple[Prompt, Edit | None]]:
+    """Prompts in two languages, each unsteered (`""`) and steered to each of the targets."""
+    sources = ("en", "de")
+    corpus = matching_corpus("fit", per_family=12).select((*sources, *TARGETS))
+    space = fit(atlas(), corpus, pooling="last")
+    chosen = [p for p in prompts("test", 2).prompts if p.language in sources and p.lexical][:6]
+    found: dict[tuple[int, str], tuple[Prompt, Edit | None]] = {}
+    for number, prompt in enumerate(chosen):
+        found[number, ""] = prompt, None
+        for target in TARGETS:
+            found[number, target] = prompt, edit_for(space, POINT, prompt.language, target)
+    return found
+
+
+def written(rows: list[tuple[int, str]], tokens: int) -> tuple[list[list[int]], Tensor]:
+    """The greedy tokens of each row, and the logits [rows, tokens, vocabulary] behind them."""
+    loaded, kinds = atlas(), [asked()[row] for row in rows]
+    ids = [encode(loaded.tokenizer, prompt.text, None) for prompt, _ in kinds]
+    batch = pad_left(ids, 0, loaded.stream.device)
+    with steering(loaded.stream, [edit for _, edit in kinds]):
+        out = loaded.model.generate(
+            **batch,
+            max_new_tokens=tokens,
+            do_sample=False,
+            eos_token_id=None,
+            pad_token_id=0,
+            return_dict_in_generate=True,
+            output_logits=True,
+        )
+    new = out.sequences[:, batch["input_ids"].shape[1] :]
+    return new.tolist(), torch.stack(out.logits, dim=1)
+
+
+def test_no_row_takes_anothers_language() -> None:
+    """Alone, each row is answered in its language; in a thousand batches, as it is alone."""
+    kinds = list(asked())
+    alone = {kind: written([kind], 10) for kind in kinds}
+    for (number, target), (texts, _) in alone.items():
+        prompt = asked()[number, target][0]
+        answer = atlas().tokenizer.decode(texts[0]).casefold()
+        names = [name for way in prompt.references[target or prompt.language] for name in way]
+        assert any(name.casefold() in answer for name in names), (answer, names)
+    firsts = {kind: texts[0][0] for kind, (texts, _) in alone.items()}
+    for number in {number for number, _ in kinds}:
+        assert len({firsts[number, target] for target in ("", *TARGETS)}) == 5
+
+    def gap(batch: tuple[int, list[tuple[int, str]]]) -> float:
+        index, rows = batch
+        tokens = 2 if index % 3 == 0 else 1  # the first comes from the prompt, others from a cache
+        found, logits = written(rows, tokens)
+        assert found == [alone[kind][0][0][:tokens] for kind in rows]
+        wanted = torch.stack([alone[kind][1][0, :tokens] for kind in rows])
+        return float((logits - wanted).abs().max())
+
+    assert worst(gap, list(enumerate(drawn(kinds, 1000)))) < 1e-3
