@@ -4,10 +4,11 @@ import pytest
 import torch
 
 import tiny
-from langsteer.collect import collect
+from langsteer.collect import collect, token_table
 from langsteer.corpus import Corpus, Text
-from langsteer.errors import CorpusError, LatentError, ModelError
+from langsteer.errors import CorpusError, LatentError, ModelError, SpaceError
 from langsteer.residual import ResidualStream
+from langsteer.statistics import Keep
 
 WORDS = {
     "de": ["eins zwei", "ja", "ein Haus am See"],
@@ -140,3 +141,132 @@ def test_a_text_of_nothing_but_special_tokens_is_an_error() -> None:
 def test_a_layer_outside_the_model_is_an_error() -> None:
     with pytest.raises(ModelError, match="layer 3 is outside the model, which has 3 blocks"):
         collect(ResidualStream(tiny.shared("llama")), tiny.tokenizer(), corpus(), layers=[3])
+
+
+def every_token(stream: ResidualStream, layer: int) -> list[tuple[int, str, int, torch.Tensor]]:
+    """(token, language, place in its text, latent [d]) of all content tokens of the corpus."""
+    found = []
+    for language, words in WORDS.items():
+        for word in words:
+            ids = tiny.tokenizer()(word)["input_ids"][1:]
+            latents = plain_latents(stream, word, layer)
+            found += [(ids[i], language, i, latents[i]) for i in range(len(ids))]
+    return found
+
+
+@pytest.mark.parametrize("budget", [1, 4096])
+def test_matched_means_differ_as_in_least_squares_over_tokens(
+    stream: ResidualStream, budget: int
+) -> None:
+    """All content tokens but the first of each text, with a dummy for each token."""
+    found = collect(
+        stream,
+        tiny.tokenizer(),
+        corpus(),
+        pooling="matched",
+        tokens_per_batch=budget,
+        massive=float("inf"),
+    )
+    for layer in range(stream.depth):
+        rows = [row for row in every_token(stream, layer) if row[2] > 0]
+        names = sorted({token for token, *_ in rows})
+        design = torch.zeros(len(rows), len(names) + 1, dtype=torch.float64)
+        for i, (token, language, *_) in enumerate(rows):
+            design[i, names.index(token)] = 1
+            design[i, -1] = float(language == "fr")
+        latents = torch.stack([row[3] for row in rows])
+        delta = torch.linalg.lstsq(design, latents, driver="gelsd").solution[-1]
+        torch.testing.assert_close(
+            found.mean("fr", layer) - found.mean("de", layer), delta, rtol=1e-3, atol=1e-3
+        )
+
+
+def test_matched_parts_with_the_table_of_the_whole_merge_to_the_whole() -> None:
+    stream = ResidualStream(tiny.shared("llama"))
+    whole = collect(stream, tiny.tokenizer(), corpus(), pooling="matched")
+    table = token_table(tiny.tokenizer(), corpus())
+    texts = corpus().texts
+    parts = [
+        collect(stream, tiny.tokenizer(), Corpus(part, "part"), pooling="matched", table=table)
+        for part in (texts[::2], texts[1::2])
+    ]
+    merged = parts[0].merge(parts[1])
+    for language in WORDS:
+        torch.testing.assert_close(
+            merged.mean(language, 2), whole.mean(language, 2), rtol=1e-4, atol=1e-4
+        )
+
+
+def test_matched_needs_a_token_in_common() -> None:
+    texts = (Text("abc", "de"), Text("xyz", "fr"), Text("acb", "de"))
+    with pytest.raises(CorpusError, match="share no token: de; fr"):
+        collect(
+            ResidualStream(tiny.shared("llama")),
+            tiny.tokenizer(),
+            Corpus(texts, "apart"),
+            pooling="matched",
+        )
+
+
+def test_a_massive_token_does_not_carry_matching_away() -> None:
+    """At its usual norm, a massive token shifts matched means no further than any other."""
+    model = tiny.make("gpt2")
+    stream = ResidualStream(model)
+    texts = (Text("ab n Qn", "de"), Text("un Qe b", "fr"), Text("en Qen", "fr"))
+    before = collect(stream, tiny.tokenizer(), corpus(texts), layers=[0], pooling="matched")
+    with torch.no_grad():
+        model.get_input_embeddings().weight[tiny.token("Q")] *= 1e4
+    after = collect(stream, tiny.tokenizer(), corpus(texts), layers=[0], pooling="matched")
+    assert after.dropped["massive"] == 3
+    size = torch.stack([before.mean("de", 0), before.mean("fr", 0)]).norm()
+    assert (after.means(0) - before.means(0)).norm() < 2 * size
+
+
+@pytest.mark.parametrize("mode", ["pooled", "language"])
+def test_second_moments_of_tokens_are_those_of_all_tokens(
+    stream: ResidualStream, mode: str
+) -> None:
+    keep = Keep(mode, observation="tokens", layers=(1,))
+    found = collect(
+        stream,
+        tiny.tokenizer(),
+        corpus(),
+        keep=keep,
+        massive=float("inf"),
+        tokens_per_batch=30,
+    )
+    rows = every_token(stream, 1)
+    z = {one: torch.stack([row[3] for row in rows if row[1] == one]) for one in WORDS}
+    centred = torch.cat([part - part.mean(0) for part in z.values()])
+    pooled = centred.T @ centred / (len(centred) - len(WORDS))
+    torch.testing.assert_close(found.covariance(1), pooled, rtol=1e-3, atol=1e-3)
+    if mode == "language":
+        torch.testing.assert_close(
+            found.covariance(1, "fr"), torch.cov(z["fr"].T), rtol=1e-3, atol=1e-3
+        )
+
+
+def test_second_moments_of_tokens_need_tokens() -> None:
+    keep = Keep("pooled", observation="tokens")
+    with pytest.raises(SpaceError, match=r"pooling='last'.*Use pooling='tokens'"):
+        collect(
+            ResidualStream(tiny.shared("llama")),
+            tiny.tokenizer(),
+            corpus(),
+            pooling="last",
+            keep=keep,
+        )
+
+
+def test_much_memory_is_announced_and_too_much_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream = ResidualStream(tiny.shared("llama"))
+    collect(stream, tiny.tokenizer(), corpus())
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("langsteer.collect.NOTABLE", 1000)
+    collect(stream, tiny.tokenizer(), corpus())
+    assert "of memory" in capsys.readouterr().err
+    with pytest.raises(SpaceError, match="over the limit"):
+        collect(stream, tiny.tokenizer(), corpus(), keep=Keep("pooled", limit=1000))
+    assert capsys.readouterr().err == ""

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from langsteer.errors import CorpusError, LatentError, SpaceError
-from langsteer.statistics import Keep, Moments, Statistics
+from langsteer.statistics import Keep, Matching, Moments, Statistics, TokenTable
+from langsteer.statistics.storage import pack, unpack
 
 torch.set_num_threads(1)
 LAYERS, WIDTH = 2, 4
@@ -346,3 +347,170 @@ def test_statistics_of_different_models_do_not_merge():
     b = Statistics.empty((3, 6), WIDTH, LANGUAGES)
     with pytest.raises(SpaceError, match="cannot be merged"):
         a.merge(b)
+
+
+VOCABULARY = 9
+
+
+def tokens(seed, *, n=120, noise=0.3, skew=1.0):
+    """Token ids `[n]`, languages `[n]` and latents `[n, layers, d]` of a two-way model.
+
+    Languages prefer different tokens (by `skew`), and half of the tokens are big.
+    """
+    g = torch.Generator().manual_seed(seed)
+    k = len(LANGUAGES)
+    language = torch.randint(0, k, (n,), generator=g)
+    chances = (skew * 2 * torch.rand(k, VOCABULARY, generator=g)).exp()
+    ids = torch.multinomial(chances[language], 1, generator=g)[:, 0]
+    effect = torch.randn(k, LAYERS, WIDTH, generator=g, dtype=torch.float64)
+    token = 3 * torch.randn(VOCABULARY, LAYERS, WIDTH, generator=g, dtype=torch.float64)
+    error = noise * torch.randn(n, LAYERS, WIDTH, generator=g, dtype=torch.float64)
+    return ids, language, token[ids] + effect[language] + error, effect
+
+
+def table_of(ids, language):
+    pairs = zip(language.tolist(), ids.tolist(), strict=True)
+    return TokenTable.of(LANGUAGES, [(LANGUAGES[i], [c]) for i, c in pairs])
+
+
+def matching_of(ids, language, z, table=None):
+    table = table or table_of(ids, language)
+    found = Matching.empty(LANGUAGES, LAYERS, WIDTH)
+    contrasts = table.contrasts(ids, language)
+    found.count(contrasts, language)
+    for layer in range(LAYERS):
+        found.add(layer, contrasts, z[:, layer])
+    return found
+
+
+def dense_effects(concept, language, z):
+    """Least squares with one dummy for every concept and every language, `[layers, K, d]`."""
+    dummies = [torch.nn.functional.one_hot(one).double() for one in (concept, language)]
+    flat = z.flatten(1)
+    solution = torch.linalg.lstsq(torch.cat(dummies, 1), flat, driver="gelsd").solution
+    b = solution[-len(LANGUAGES) :]
+    return (b - b.mean(0)).reshape(len(LANGUAGES), LAYERS, WIDTH).transpose(0, 1)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 999), n=st.integers(60, 150))
+def test_matching_equals_dense_least_squares_with_token_dummies(seed, n):
+    ids, language, z, _ = tokens(seed, n=n)
+    dense = dense_effects(ids, language, z)
+    torch.testing.assert_close(matching_of(ids, language, z).effects(), dense, rtol=0, atol=1e-8)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 999), times=st.lists(st.integers(1, 3), min_size=4, max_size=4))
+def test_matching_is_the_difference_where_languages_have_the_same_tokens(seed, times):
+    g = torch.Generator().manual_seed(seed)
+    text = torch.randint(0, VOCABULARY, (30,), generator=g)
+    ids = torch.cat([text.repeat(k) for k in times])
+    language = torch.cat([torch.full((30 * k,), i) for i, k in enumerate(times)])
+    z = torch.randn(len(ids), LAYERS, WIDTH, generator=g, dtype=torch.float64)
+    means = torch.stack([z[language == i].mean(0) for i in range(len(LANGUAGES))], 1)
+    effects = matching_of(ids, language, z).effects()
+    torch.testing.assert_close(
+        effects[:, 1:] - effects[:, :1], means[:, 1:] - means[:, :1], rtol=0, atol=1e-10
+    )
+
+
+def test_matching_is_unbiased_where_tokens_hide_the_language():
+    """Languages that prefer different tokens: the plain difference is far off, this is not."""
+    plain, matched = [], []
+    effect = tokens(3)[3]
+    truth = effect[2] - effect[0]
+    chosen, language, clean, _ = tokens(3, noise=0.0)
+    g = torch.Generator().manual_seed(0)
+    for _ in range(200):
+        z = clean + torch.randn(clean.shape, generator=g, dtype=torch.float64)
+        plain.append(z[language == 2].mean(0) - z[language == 0].mean(0) - truth)
+        b = matching_of(chosen, language, z).effects()
+        matched.append(b[:, 2] - b[:, 0] - truth)
+
+    def deviations(errors):
+        errors = torch.stack(errors)
+        return errors.mean(0).abs() / (errors.std(0) / math.sqrt(len(errors)))
+
+    assert deviations(matched).max() < 4
+    assert deviations(plain).max() > 20
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 999), order=st.permutations(range(3)))
+def test_matching_streams_and_merges_with_one_table(seed, order):
+    ids, language, z, _ = tokens(seed)
+    table = table_of(ids, language)
+    part = torch.arange(len(ids)) % 3
+    parts = [matching_of(ids[part == i], language[part == i], z[part == i], table) for i in order]
+    merged = parts[0].merge(parts[1]).merge(parts[2])
+    whole = matching_of(ids, language, z)
+    for name in ("counts", "laplacian", "moment"):
+        torch.testing.assert_close(
+            getattr(merged, name), getattr(whole, name), rtol=0, atol=1e-9, msg=name
+        )
+    torch.testing.assert_close(whole.laplacian, table.laplacian())
+
+
+def test_matchings_with_a_table_each_are_a_model_in_which_parts_have_their_own_tokens():
+    ids, language, z, _ = tokens(5, n=300)
+    part = torch.arange(len(ids)) % 2
+    halves = [matching_of(ids[part == i], language[part == i], z[part == i]) for i in (0, 1)]
+    dense = dense_effects(ids + VOCABULARY * part, language, z)
+    torch.testing.assert_close(halves[0].merge(halves[1]).effects(), dense, rtol=0, atol=1e-8)
+
+
+def test_a_token_of_one_language_says_nothing():
+    ids, language, z, _ = tokens(6)
+    extra = torch.cat([ids, torch.tensor([50, 50, 51])])
+    tongue = torch.cat([language, torch.tensor([0, 0, 3])])
+    more = torch.cat([z, torch.full((3, LAYERS, WIDTH), 1e6, dtype=torch.float64)])
+    grown = matching_of(extra, tongue, more)
+    assert torch.equal(grown.counts, matching_of(ids, language, z).counts)
+    torch.testing.assert_close(grown.effects(), matching_of(ids, language, z).effects())
+
+
+def test_languages_without_a_token_in_common_are_named():
+    table = TokenTable.of(
+        LANGUAGES, [("de", [1, 2]), ("en", [2, 5]), ("fr", [7, 8]), ("ja", [8, 9])]
+    )
+    with pytest.raises(CorpusError, match="de en; fr ja"):
+        table.require_connected()
+    with pytest.raises(CorpusError, match="de; en; fr; ja"):
+        TokenTable.of(LANGUAGES, []).require_connected()
+
+
+def matched_statistics(ids, language, z, table=None):
+    """Statistics in which every token is a text."""
+    found = Statistics.empty((3, 5), WIDTH, LANGUAGES, pooling="matched", keep=Keep("pooled"))
+    names = [LANGUAGES[i] for i in language.tolist()]
+    found.update(z, torch.ones(len(z)), names, [None] * len(z))
+    found.match(matching_of(ids, language, z, table))
+    return found
+
+
+def test_means_of_matched_statistics_are_the_effects_about_the_mean_of_all():
+    ids, language, z, _ = tokens(7)
+    found = matched_statistics(ids, language, z)
+    means = torch.stack([found.means(layer) for layer in found.layers])
+    effects = dense_effects(ids, language, z)
+    torch.testing.assert_close(
+        means - means.mean(1, keepdim=True), effects - effects.mean(1, keepdim=True)
+    )
+    sizes = torch.bincount(language).double()
+    torch.testing.assert_close((means * sizes[None, :, None]).sum(1) / len(z), z.mean(0))
+    with pytest.raises(ValueError, match="take no more texts"):
+        found.update(z[:1], torch.ones(1), ["de"], [None])
+
+
+def test_matched_statistics_merge_and_are_stored():
+    ids, language, z, _ = tokens(8)
+    table = table_of(ids, language)
+    whole = matched_statistics(ids, language, z)
+    first = torch.arange(len(ids)) < 50
+    parts = [matched_statistics(ids[at], language[at], z[at], table) for at in (first, ~first)]
+    merged = parts[0].merge(parts[1])
+    same(whole, merged)
+    again = unpack(*pack(parts[0])).merge(unpack(*pack(parts[1])))
+    same(whole, again)
+    torch.testing.assert_close(whole.covariance(5), merged.covariance(5))
