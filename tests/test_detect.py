@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langsteer.detect import LinguaDetector, detect_lines, undetectable
+from langsteer.detect import LinguaDetector, detect_lines, undetectable, with_others
 from langsteer.errors import LanguageError
 from langsteer.languages import known_languages, named_languages, normalise
 from langsteer.scripts import family_of, letters_of, script_word
@@ -103,6 +103,35 @@ def test_simplified_and_traditional() -> None:
     assert both.detect("這個國家的貨幣").language == "zh-Hant"
 
 
+def test_maltese_is_told_by_its_letters() -> None:
+    play = LinguaDetector(["mt", "it", "en"])
+    assert play.detect("Il-ġirien żebgħu d-dar antika tagħhom is-Sibt.").language == "mt"
+    assert play.detect("I vicini hanno dipinto la loro vecchia casa sabato.").language == "it"
+    named = "He took the ferry to Għajnsielem on a bright morning and walked home along the coast, "
+    assert (
+        play.detect(
+            named + "past the old chapel and the quiet harbour of his childhood, " * 3
+        ).language
+        == "en"
+    )
+    assert LinguaDetector(["mt", "en"]).detect("The old house.").language == "en"
+
+
+def test_many_texts_are_detected_as_one_by_one(detector: LinguaDetector) -> None:
+    texts = [*SENTENCES.values(), "", "12", *SENTENCES.values()]
+    together = detector.detect_many(texts)
+    assert [one.language for one in together] == [detector.detect(text).language for text in texts]
+    assert together[0] == together[-len(SENTENCES)]
+
+
+def test_all_other_languages_that_can_be_told() -> None:
+    found = with_others(["pt-BR", "mt", "en"])
+    assert found[:3] == ("pt-BR", "mt", "en")
+    assert len(found) > 60
+    assert "pt" not in found
+    assert not undetectable(found)
+
+
 def test_tags_come_back_normalised() -> None:
     found = LinguaDetector(["ENG", "pt_br", "no"])
     assert found.languages == ("en", "pt-BR", "no")
@@ -122,7 +151,8 @@ def test_a_relative_is_unmasked_if_named() -> None:
     [
         (["mt"], []),
         (["mt", "bo", "km", "el"], []),
-        (["en", "mt"], ["mt"]),
+        (["en", "mt"], []),
+        (["en", "fo"], ["fo"]),
         (["bo", "dz"], ["bo", "dz"]),
         (["pt-BR", "pt-PT"], ["pt-PT"]),
         (["hr", "sr-Latn"], ["sr-Latn"]),

@@ -7,12 +7,12 @@ models of lingua do. A text that speaks for no language clearly enough has none.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from typing import Protocol
 
-from lingua import Language, LanguageDetectorBuilder
+from lingua import ConfidenceValue, Language, LanguageDetectorBuilder
 
 from langsteer.errors import LanguageError
 from langsteer.languages import display_name, likely_script, normalise, parts
@@ -30,8 +30,15 @@ LEAST_LETTERS = 2
 ALIASES = {"no": "nb"}
 """Language subtags that lingua knows under another one."""
 
-Judge = Callable[[str], tuple[str | None, float]]
-"""Says which of its languages a text is in, if any, and the confidence in the best of them."""
+OWN_LETTERS = {"mt": frozenset("ċġħĊĠĦ")}
+"""Languages that lingua lacks → letters that no other language of the same script has there."""
+OWN_SHARE = 0.005
+"""Share of a text's letters that must be such: more than a name or two. In Maltese it is 4 %."""
+
+Verdict = tuple[str | None, float]
+"""The language that a text is in, if any, and the confidence in the best candidate."""
+Judge = Callable[[Sequence[str]], list[Verdict]]
+"""Says of each text which of its languages it is in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +100,22 @@ class LinguaDetector:
 
     def detect(self, text: str) -> Detection:
         """The language of one text."""
-        family = main_family(letters_of(text))
-        if family not in self.judges:
-            return UNKNOWN
-        language, confidence = self.judges[family](text)
-        return Detection(language if language in self.languages else None, confidence)
+        return self.detect_many([text])[0]
 
     def detect_many(self, texts: Sequence[str]) -> list[Detection]:
-        """The language of each text, in order."""
-        return [self.detect(text) for text in texts]
+        """The language of each text, in order; each different text is looked at once."""
+        families = defaultdict(list)
+        for text in dict.fromkeys(texts):
+            families[main_family(letters_of(text))].append(text)
+        found = {}
+        for family, members in families.items():
+            if family in self.judges:
+                for text, verdict in zip(members, self.judges[family](members), strict=True):
+                    found[text] = self._detection(*verdict)
+        return [found.get(text, UNKNOWN) for text in texts]
+
+    def _detection(self, language: str | None, confidence: float) -> Detection:
+        return Detection(language if language in self.languages else None, confidence)
 
 
 def detect_lines(detector: Detector, text: str) -> list[Detection]:
@@ -112,8 +126,9 @@ def detect_lines(detector: Detector, text: str) -> list[Detection]:
 def undetectable(languages: Sequence[str]) -> tuple[str, ...]:
     """Those of the languages that :class:`LinguaDetector` cannot tell from the others.
 
-    These are: of several in one script, those that lingua lacks (``mt`` beside ``it``) or takes for
+    These are: of several in one script, those that lingua lacks (``fo`` beside ``da``) or takes for
     one that came before (``pt-BR`` after ``pt``), and any whose script the CLDR does not know.
+    ``mt`` is told by its letters.
     """
     tags = tuple(dict.fromkeys(map(normalise, languages)))
     lacking = {one for one in tags if family_of(one) is None}
@@ -122,6 +137,8 @@ def undetectable(languages: Sequence[str]) -> tuple[str, ...]:
             continue
         seen: set[Language | str] = set()
         for one in members:
+            if one in OWN_LETTERS:
+                continue
             known = cjk_script(one) if family == CJK else lingua_language(one)
             if known is None or known in seen:
                 lacking.add(one)
@@ -142,24 +159,51 @@ def by_family(tags: Sequence[str]) -> dict[str, list[str]]:
 def judge_of(family: str, members: Sequence[str]) -> Judge:
     """What tells the languages of one family of scripts apart."""
     if family == CJK:
-        return partial(east_asian, candidates={str(cjk_script(one)): one for one in members})
+        known = {str(cjk_script(one)): one for one in members}
+        return lambda texts: [east_asian(text, known) for text in texts]
     if len(members) == 1:
-        return lambda text: (members[0], 1.0)
-    return n_grams(members)
+        return lambda texts: [(members[0], 1.0)] * len(texts)
+    own = {one: OWN_LETTERS[one] for one in members if one in OWN_LETTERS}
+    return by_letters(own, n_grams([one for one in members if one not in own]))
+
+
+def by_letters(own: Mapping[str, frozenset[str]], others: Judge) -> Judge:
+    """Texts with letters of a language's own are in it; what is left is for others to judge."""
+
+    def judge(texts: Sequence[str]) -> list[Verdict]:
+        found = {text: one for text in texts for one in own if _has(text, own[one])}
+        left = [text for text in texts if text not in found]
+        rest = dict(zip(left, others(left), strict=True))
+        return [(found[text], 1.0) if text in found else rest[text] for text in texts]
+
+    return judge if own else others
+
+
+def _has(text: str, letters: frozenset[str]) -> bool:
+    share = OWN_SHARE * sum(map(str.isalpha, text))
+    return sum(map(letters.__contains__, text)) > share
 
 
 def n_grams(members: Sequence[str]) -> Judge:
     """Tells languages of one script apart by the n-gram models of lingua."""
     tags = {lingua_language(one): one for one in members}
+    if len(tags) == 1:
+        return lambda texts: [(members[0], 1.0)] * len(texts)
     # Nothing is loaded here: lingua loads a model when a text first needs it.
     detector = LanguageDetectorBuilder.from_languages(*filter(None, tags)).build()
 
-    def judge(text: str) -> tuple[str | None, float]:
-        best = detector.compute_language_confidence_values(text)[0]
+    def verdict(text: str, best: ConfidenceValue) -> Verdict:
         # lingua adds in another order each time: the last digits are noise.
         confidence = round(best.value, 6)
         clear = confidence > THRESHOLD and sum(map(str.isalpha, text)) >= LEAST_LETTERS
         return tags[best.language] if clear else None, confidence
+
+    def judge(texts: Sequence[str]) -> list[Verdict]:
+        if len(texts) == 1:
+            values = [detector.compute_language_confidence_values(texts[0])]
+        else:
+            values = detector.compute_language_confidence_values_in_parallel(list(texts))
+        return [verdict(text, found[0]) for text, found in zip(texts, values, strict=True)]
 
     return judge
 
@@ -191,6 +235,6 @@ def with_others(languages: Sequence[str]) -> tuple[str, ...]:
     For texts that may be in any language: what is not among the candidates is taken for one.
     """
     tags = tuple(dict.fromkeys(map(normalise, languages)))
-    others = [one for one in lingua_languages() if one not in tags]
+    others = [one for one in (*lingua_languages(), *OWN_LETTERS) if one not in tags]
     lacking = set(undetectable((*tags, *others)))
     return (*tags, *(one for one in others if one not in lacking))
