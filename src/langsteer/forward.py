@@ -101,6 +101,9 @@ class Editor(Protocol):
     def finish(self, forward: Forward) -> None:
         """Check the forward pass that has just run to its end."""
 
+    def generated(self, prompt: Prompt, kept: Callable[[], Sequence[int]]) -> None:
+        """A generation is over; `kept` says how many of the new tokens of each row are its own."""
+
     def check_cache(self, cache: Any) -> None:
         """Look at a cache that already holds keys and values."""
 
@@ -182,6 +185,12 @@ class Tap:
         """Declare the prompt of the forward passes of this context."""
         with _override(_PROMPTS, self, prompt):
             yield
+
+    def over(self, prompt: Prompt, kept: Callable[[], Sequence[int]]) -> None:
+        """Tell the editor of this context that a generation is over."""
+        editor = self._ears().editor
+        if editor is not None:
+            editor.generated(prompt, kept)
 
     @property
     def edited(self) -> bool:
@@ -410,8 +419,26 @@ def _generate(model: Any, *args: Any, **kwargs: Any) -> Any:
     if mask is None and ids is not None:
         mask = _default_mask(model, ids)
     shape = (int(shown.shape[0]), int(shown.shape[1]))
-    with tap.prompted(Prompt.of(ids, mask, shape)):
-        return plain()
+    prompt = Prompt.of(ids, mask, shape)
+    with tap.prompted(prompt):
+        output = plain()
+    tap.over(prompt, partial(_kept, model, kwargs, output, 0 if ids is None else shape[1]))
+    return output
+
+
+def _kept(model: Any, kwargs: Mapping[str, Any], output: Any, columns: int) -> list[int]:
+    """How many new tokens of each generated row are its own: up to its end token, without pads."""
+    sequences = output if isinstance(output, Tensor) else output.sequences
+    new = sequences[:, columns:].cpu()
+    own = kwargs.get("generation_config") or model.generation_config
+    eos = kwargs.get("eos_token_id", own.eos_token_id)
+    pad = kwargs.get("pad_token_id", own.pad_token_id)
+    ends = torch.tensor([] if eos is None else eos, dtype=new.dtype).flatten()
+    ended = torch.isin(new, ends)
+    first = torch.where(ended.any(1), ended.int().argmax(1) + 1, new.shape[1])
+    filled = (new == pad) if isinstance(pad, int) else torch.zeros_like(ended)
+    unpadded = new.shape[1] - filled.flip(1).int().cummin(1).values.sum(1)
+    return torch.minimum(first, unpadded.clamp(min=1)).tolist()
 
 
 def _default_mask(model: Any, ids: Tensor) -> Tensor | None:

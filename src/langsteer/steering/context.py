@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from torch import Tensor
 
@@ -48,8 +48,12 @@ def steering(
     declared = None if prompt is None else _declared(prompt)
     idle = all(edit is None or edit.idle for edit in given)
     editor = None if idle else Steering(stream, edits)
-    with stream.tap.editing(editor, declared):
-        yield
+    try:
+        with stream.tap.editing(editor, declared):
+            yield
+    finally:
+        if editor is not None:
+            editor.settle()
 
 
 class Steering:
@@ -65,6 +69,7 @@ class Steering:
         }
         self._bos = bos_tokens(stream.model.config)
         self._plans: WeakKeyDictionary[Prompt, dict[int, Plan]] = WeakKeyDictionary()
+        self._unsettled: list[tuple[ref[Prompt], Plan]] = []
 
     def edit(self, forward: Forward, index: int, hidden: Tensor) -> Tensor:
         """The output of block `index`, edited."""
@@ -104,12 +109,34 @@ class Steering:
         """Note on the cache under which edit it was filled."""
         setattr(cache, _EDITS, self._edits)
 
+    def generated(self, prompt: Prompt, kept: Callable[[], Sequence[int]]) -> None:
+        """A generation is over: count what the guards did in it."""
+        for plan in self._plans.get(prompt, {}).values():
+            if plan.guarded:
+                plan.settle(kept())
+
+    def settle(self) -> None:
+        """Count what the guards did in all that has run."""
+        for _, plan in self._unsettled:
+            plan.settle()
+        self._unsettled.clear()
+
     def _plan(self, forward: Forward) -> Plan:
         plans = self._plans.setdefault(forward.prompt, {})
         if forward.copies not in plans:
             rows = rows_of(self._edits, forward.prompt.rows)
-            plans[forward.copies] = Plan(forward.prompt, rows, forward.copies, self._bos)
+            plan = plans[forward.copies] = Plan(forward.prompt, rows, forward.copies, self._bos)
+            if plan.guarded:
+                self._follow(forward.prompt, plan)
         return plans[forward.copies]
+
+    def _follow(self, prompt: Prompt, plan: Plan) -> None:
+        """Settle this plan when its prompt is no more, at the latest with the block."""
+        over = [plan for living, plan in self._unsettled if living() is None]
+        for one in over:
+            one.settle()
+        alive = [(living, one) for living, one in self._unsettled if living() is not None]
+        self._unsettled = [*alive, (ref(prompt), plan)]
 
 
 _EDITS = "_langsteer_edits"

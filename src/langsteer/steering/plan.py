@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,10 +13,8 @@ from langsteer.errors import SteeringError
 from langsteer.forward import Forward, Prompt
 from langsteer.maps import Map, Shift
 from langsteer.steering.edits import Edit
-from langsteer.steering.guard import Guard, Watch
+from langsteer.steering.watch import Selection, Watch, watches
 
-# What a layer edits in a forward: everything, nothing, or where a mask [rows, length or 1, 1] says.
-Selection = Tensor | bool
 _ACTS = "acts"
 
 
@@ -79,25 +77,46 @@ class Plan:
             edited = _apply_group(group, selection, hidden, edited)
         return edited
 
+    @property
+    def guarded(self) -> bool:
+        """Whether any edit has a guard."""
+        return bool(self._watches)
+
+    def settle(self, kept: Sequence[int] | None = None) -> None:
+        """Count what the guards did into their tallies; `kept` as in `Watch.settle`."""
+        for watch in self._every_watch():
+            watch.settle(kept)
+
+    def _every_watch(self) -> Iterator[Watch]:
+        return (watch for mine in self._watches.values() for watch in mine)
+
     def _guarded(
         self, forward: Forward, layer: int, hidden: Tensor, selection: Selection
     ) -> Selection:
         """The selection without the rows that are in their target language already."""
-        if _ACTS not in forward.memo:
-            forward.memo[_ACTS] = torch.ones(
-                hidden.shape[:2], dtype=torch.bool, device=hidden.device
+        acts: Tensor | None = forward.memo.get(_ACTS)
+        for watch in self._watches.get(layer, ()):
+            mine = watch.acts(forward, hidden)
+            watch.note(forward, selection)
+            if mine is None:
+                self._refuse_chunk(forward, watch)
+                continue
+            acts = mine if acts is None else acts.to(hidden.device) & mine
+            forward.memo[_ACTS] = acts
+        if acts is None or selection is False:
+            return selection
+        where = acts.to(hidden.device)[..., None]
+        return where if selection is True else where & selection
+
+    def _refuse_chunk(self, forward: Forward, watch: Watch) -> None:
+        """A guard decides at the end of the prompt: nothing before it may be edited sooner."""
+        chosen = self._chosen[:, forward.start : forward.start + forward.length].any(1).tolist()
+        if any(edited and guard for edited, guard in zip(chosen, watch.guards, strict=True)):
+            raise SteeringError(
+                "the prompt is read in several passes, and a guard decides at its end, after the "
+                "first of them was to be edited; use a scope that begins at the prompt's end "
+                "(generated, prompt_last), or read the prompt in one pass"
             )
-        acts: Tensor = forward.memo[_ACTS].to(hidden.device)
-        for watch in self._watches:
-            if watch.guard.layer == layer:
-                acts[watch.rows] = watch.acts(forward, hidden)
-                if selection is not False:
-                    where = acts[watch.rows, :, None]
-                    chosen = selection[watch.rows] if isinstance(selection, Tensor) else True
-                    full = torch.ones_like(where) & chosen
-                    watch.guard.tally.add(where & full, full)
-        forward.memo[_ACTS] = acts
-        return False if selection is False else acts[..., None] & selection
 
     def _at(self, layer: int, hidden: Tensor) -> _Changes:
         key = (layer, hidden.device, hidden.dtype)
@@ -179,18 +198,15 @@ class Plan:
 
 def _watches(
     prompt: Prompt, edits: Sequence[Edit | None], copies: int, bos: frozenset[int]
-) -> list[Watch]:
-    """One watch for each guard among the edits."""
-    rows: dict[Guard, list[int]] = {}
-    for row, edit in enumerate(edits):
-        if edit is not None and edit.guard is not None:
-            rows.setdefault(edit.guard, []).append(row)
-    if rows and copies > 1:
+) -> dict[int, list[Watch]]:
+    """What watches the rows for the guards among the edits, by layer."""
+    guards = [None if edit is None else edit.guard for edit in edits]
+    if copies > 1 and any(guards):
         raise SteeringError(
             f"a guard follows each row by itself, but each prompt runs in {copies} rows, which "
             "beams exchange; generate without beams and returned sequences, or without a guard"
         )
-    return [Watch(guard, mine, prompt, bos) for guard, mine in rows.items()]
+    return watches(prompt, guards, bos)
 
 
 def _chosen(prompt: Prompt, edits: Sequence[Edit | None], bos: frozenset[int]) -> Tensor:

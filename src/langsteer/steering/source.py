@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase
 from langsteer.residual import ResidualStream
 from langsteer.space import Space
 from langsteer.steering.generation import encode
-from langsteer.steering.guard import WINDOW
+from langsteer.steering.guard import precision, reach_of
 
 
 def source_languages(
@@ -19,24 +19,25 @@ def source_languages(
     prompts: Sequence[str],
     space: Space,
     layer: int,
-    *,
-    window: int = WINDOW,
 ) -> list[str]:
-    """The language of each prompt: that whose mean at `layer` is nearest to its last tokens.
+    """The language in which each prompt would be answered, as the guard reads it.
 
-    Read is the mean of the latents of the last `window` tokens that are not special.
+    It is that whose mean at `layer` is nearest to the mean of the last tokens of the prompt,
+    special tokens aside. As in `Guard`, `reach_of` the space says how many tokens that are, and
+    coordinates count by their precision.
 
     Raises:
         SteeringError: an empty prompt, or one longer than the context.
         SpaceError: the layer is not in the space.
     """
     means = torch.stack([space.mean(language, layer) for language in space.languages])
+    weights, reach = precision(space.statistics, layer), reach_of(space)
     special, found = set(tokenizer.all_special_ids), []
     for prompt in prompts:
         ids = encode(tokenizer, prompt, stream.context)
         (latents,) = stream.read(torch.tensor([ids]), None, [layer])
         content = [column for column, token in enumerate(ids) if token not in special]
-        last = (content or list(range(len(ids))))[-window:]
+        last = (content or list(range(len(ids))))[-reach:]
         mean = latents[0, last].double().mean(0).cpu()
-        found.append(space.languages[int((means - mean).norm(dim=1).argmin())])
+        found.append(space.languages[int(((means - mean).square() @ weights).argmin())])
     return found
