@@ -464,7 +464,7 @@ def test_failed_answers_say_what_came_out_and_what_was_expected(tmp_path):
     example = Example("list", "en", "de", "p?", "E!", "alone", "A.", False, False, "nl")
     kind = FailureKind("k", "d", 1, 9, [example])
     text = Page(written(tmp_path, Report("t", MODEL, CORPUS, failures=[kind]))).text
-    assert re.search(r"English\s+→to\s+German\s+list · came out in Dutch", text)
+    assert re.search(r"English\s+→to\s+German\s+list · in Dutch", text)
     assert re.search(r"prompt\s*p\?\s*answer\s*A\.\s*expected\s*E!", text)
 
 

@@ -14,6 +14,7 @@ from langsteer.evaluation.summary import by_family
 from langsteer.report.answers import (
     DEGENERATE,
     KINDS,
+    MOST_NAMES,
     PER_FAILURE,
     STILL_SOURCE,
     THIRD,
@@ -22,6 +23,7 @@ from langsteer.report.answers import (
     answers_of,
     confusion_of,
     degenerate,
+    either,
     examples_of,
     failure_of,
     failures_of,
@@ -46,7 +48,7 @@ def outcome(
         f"prompt {number}",
         "en",
         family,
-        references={"de": (("Satz", "Sätze"), ("eins",))},
+        references={"de": (("Satz", "Sätze", "satz"), ("eins",))},
         instructed={"de": f"prompt {number}, in German"},
     )
     return Outcome(Case(prompt, "de"), condition, answer, Verdict(language, right, meaning))
@@ -150,10 +152,20 @@ def test_example_shows_what_was_given_expected_and_written():
     found = [outcome("Une phrase.", "fr", False, False), outcome("A.", condition=UNSTEERED)]
     (example,) = examples_of(found)
     assert (example.source, example.target, example.detected) == ("en", "de", "fr")
-    assert (example.prompt, example.expected) == ("prompt 0", "Satz, eins")
+    assert (example.prompt, example.expected) == ("prompt 0", "Satz / Sätze, eins")
     assert (example.steered, example.unsteered) == ("Une phrase.", "A.")
     (asked,) = answers_of([outcome(condition=PROMPTED)])
     assert asked.prompt == "prompt 0, in German"
+
+
+@given(st.lists(st.from_regex("[a-z]{1,3}", fullmatch=True), min_size=1, max_size=9))
+def test_expected_names_say_how_many_there_are(names):
+    different = list(dict.fromkeys(names))
+    shown = either([*names, names[0].upper()]).split(" / ")
+    if len(different) <= MOST_NAMES:
+        assert shown == different
+    else:
+        assert shown == [*different[: MOST_NAMES - 1], f"… ({len(different)})"]
 
 
 def test_conditions_are_methods_and_steering_is_ours():

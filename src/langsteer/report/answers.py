@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from langsteer.evaluation.degeneration import repetition
+from langsteer.evaluation.judge import normalised
 from langsteer.evaluation.run import PROMPTED, STEERED, UNSTEERED, Condition, Outcome
 from langsteer.evaluation.summary import Scores
 from langsteer.report.data import Answer, Confusion, Example, FailureKind, MethodResult
@@ -32,6 +33,8 @@ KINDS: Mapping[str, str] = {
 }
 """Kind of failure → what it is, in the order of the report."""
 
+MOST_NAMES = 3
+"""Alternatives of an expected answer that are written out."""
 LOOPING = 0.5
 """From this share of repeated word 4-grams an answer counts as degenerate."""
 
@@ -171,8 +174,19 @@ def given(one: Outcome) -> str:
 
 
 def expected(one: Outcome) -> str:
-    """What a right answer holds: the first name of each group of references; "" without any."""
-    return ", ".join(group[0] for group in one.case.prompt.references.get(one.case.target, ()))
+    """What a right answer holds: one name of each group of references; "" without any."""
+    return ", ".join(map(either, one.case.prompt.references.get(one.case.target, ())))
+
+
+def either(names: Sequence[str]) -> str:
+    """Names of which one is enough: `Euro`, `July / Jul`, `Andorra / Armenia / … (64)`."""
+    spelt: dict[str, str] = {}
+    for name in names:
+        spelt.setdefault(normalised(name), name)
+    different = list(spelt.values())
+    if len(different) <= MOST_NAMES:
+        return " / ".join(different)
+    return " / ".join([*different[: MOST_NAMES - 1], f"… ({len(different)})"])
 
 
 def example(one: Outcome, alone: Mapping[str, str]) -> Example:

@@ -174,11 +174,15 @@ class DeltaQuality:
 
 @dataclass(frozen=True, slots=True)
 class LayerStrengthPoint:
-    """One cell of the surface that tuning searched: score in [0, 1] at a layer and a strength."""
+    """One cell of the surface that tuning searched: score in [0, 1] at a layer and a strength.
+
+    `prompts` is how many were asked there.
+    """
 
     layer: int
     strength: float
     score: float
+    prompts: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
