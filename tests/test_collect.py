@@ -208,16 +208,17 @@ def test_matched_needs_a_token_in_common() -> None:
         )
 
 
-def test_a_massive_token_does_not_carry_matching_away() -> None:
-    """At its usual norm, a massive token shifts matched means no further than any other."""
+def test_a_massive_latent_does_not_carry_matching_away() -> None:
+    """One position is massive, and one language alone reaches it: brought to the usual norm, it
+    moves the matched means no further than any other latent."""
+    texts = (Text("ab nun", "de"), Text("bun ane bun", "fr"), Text("en ab", "de"))
     model = tiny.make("gpt2")
     stream = ResidualStream(model)
-    texts = (Text("ab n Qn", "de"), Text("un Qe b", "fr"), Text("en Qen", "fr"))
     before = collect(stream, tiny.tokenizer(), corpus(texts), layers=[0], pooling="matched")
     with torch.no_grad():
-        model.get_input_embeddings().weight[tiny.token("Q")] *= 1e4
+        model.transformer.wpe.weight[len("ab nun") + 2 :] *= 1e4
     after = collect(stream, tiny.tokenizer(), corpus(texts), layers=[0], pooling="matched")
-    assert after.dropped["massive"] == 3
+    assert after.dropped["massive"] > before.dropped["massive"]
     size = torch.stack([before.mean("de", 0), before.mean("fr", 0)]).norm()
     assert (after.means(0) - before.means(0)).norm() < 2 * size
 
