@@ -8,11 +8,11 @@ import torch
 
 from langsteer.errors import CorpusError, SpaceError
 from langsteer.estimators import ESTIMATORS, estimate, keep_for
-from langsteer.estimators.covariance import intensity, observations, shrunk
-from langsteer.estimators.directions import discriminant
+from langsteer.estimators.covariance import covariance, intensity, observations, shrunk
+from langsteer.estimators.directions import discriminant, leading
 from langsteer.estimators.erasure import oblique
 from langsteer.estimators.shrunken import posterior
-from langsteer.estimators.transport import gaussian_map
+from langsteer.estimators.transport import gaussian_map, shrunk_ratio
 from langsteer.maps import LowRank, Shift, affine
 from langsteer.statistics import Keep, Statistics
 from latents import World, aligned, normal, statistics
@@ -86,13 +86,13 @@ def test_effects_name_languages_without_a_common_concept():
 
 
 def test_shrinkage_intensity_agrees_with_scikit_learn():
-    covariance = pytest.importorskip("sklearn.covariance")
+    library = pytest.importorskip("sklearn.covariance")
     for n, p in ((20, 60), (200, 60)):
         x = normal(n, p, seed=n) @ spd(p, 1)
         x -= x.mean(0)
         s = x.T @ x / n
         # Theirs leaves the terms 2/p of the paper out.
-        assert intensity(s, n) == pytest.approx(covariance.oas(x.numpy())[1], rel=0.05)
+        assert intensity(s, n) == pytest.approx(library.oas(x.numpy())[1], rel=0.05)
 
 
 def test_shrinkage_brings_the_covariance_nearer_to_the_truth_and_fades():
@@ -283,12 +283,57 @@ def test_transport_of_full_rank_is_transport():
     assert estimate("transport-low-rank:2", found, "de", "ja", 0).rank == 2
 
 
+def stretched(n, seed=0):
+    """Two languages of `n` texts; the second is wider in its first six coordinates of twelve."""
+    width = torch.ones(12, dtype=torch.float64)
+    width[:6] = 3.0
+    latents = {"de": normal(n, 12, seed=seed), "ja": 1 + normal(n, 12, seed=seed + 1) * width}
+    names = [str(i) for i in range(n)]
+    effects = torch.zeros(2, 12, dtype=torch.float64)
+    return World(("de", "ja"), latents, dict.fromkeys(("de", "ja"), names), effects), width
+
+
 def test_diagonal_transport_matches_every_coordinate():
-    world = aligned()
-    found = statistics(world)
-    moved = estimate("transport-diagonal", found, "de", "ja", 0)(world.latents["de"])
+    world, _ = stretched(20_000)
+    moved = estimate("transport-diagonal", statistics(world), "de", "ja", 0)(world.latents["de"])
     torch.testing.assert_close(moved.mean(0), world.latents["ja"].mean(0), **TOLERANCE)
-    torch.testing.assert_close(moved.std(0), world.latents["ja"].std(0), **TOLERANCE)
+    torch.testing.assert_close(moved.std(0), world.latents["ja"].std(0), rtol=1e-3, atol=0)
+
+
+def test_diagonal_transport_of_few_texts_is_nearer_to_the_truth_than_their_ratios():
+    mine = plain = 0.0
+    for seed in range(0, 40, 2):
+        world, width = stretched(6, seed)
+        scale = estimate("transport-diagonal", statistics(world), "de", "ja", 0).scale.double()
+        ratio = world.latents["ja"].std(0) / world.latents["de"].std(0)
+        mine += float((scale / width).log().square().sum())
+        plain += float((ratio / width).log().square().sum())
+    assert mine < 0.9 * plain
+
+
+def test_ratios_that_are_all_error_are_one():
+    logarithm = normal(4000, seed=0)
+    assert float(shrunk_ratio(logarithm, 1.0).abs().max()) < 0.5
+    torch.testing.assert_close(shrunk_ratio(logarithm, 0.0), logarithm)
+
+
+@pytest.mark.parametrize("name", ["transport", "transport-low-rank:3", "transport-diagonal"])
+def test_transport_there_and_back_is_the_identity(name):
+    found = statistics(aligned(), RICH)
+    there, back = (estimate(name, found, *pair, 0) for pair in (("de", "ja"), ("ja", "de")))
+    z = normal(5, 8, seed=1)
+    torch.testing.assert_close(there.inverse()(there(z)), z, **TOLERANCE)
+    if name != "transport-low-rank:3":  # each way keeps its own strongest directions
+        torch.testing.assert_close(back(there(z)), z, **TOLERANCE)
+        torch.testing.assert_close(there.then(back)(z), z, **TOLERANCE)
+
+
+@pytest.mark.parametrize("pair", [("de", "ja"), ("ja", "de")])
+def test_transport_of_statistics_pushes_their_covariances(pair):
+    found = statistics(aligned(), RICH)
+    a = estimate("transport", found, *pair, 0).matrix.double()
+    source, target = (covariance(found, 0, one) for one in pair)
+    torch.testing.assert_close(a @ source @ a, target, **TOLERANCE)
 
 
 # --- shrunken --------------------------------------------------------------------------------
@@ -359,6 +404,30 @@ def test_the_discriminant_agrees_with_scikit_learn():
     )
     np.testing.assert_allclose(weights.numpy(), theirs.coef_[0], rtol=1e-6)
     assert intercept == pytest.approx(float(theirs.intercept_[0]), rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["any", "none", "last", "equal"])
+def test_the_leading_vector_of_a_spiked_matrix_is_that_of_its_decomposition(kind):
+    values, vectors = torch.linalg.eigh(spd(6, 0))
+    if kind == "equal":
+        values[-2] = values[-1]
+    spike = {
+        "any": normal(6, seed=1),
+        "none": 0.1 * vectors[:, 0],
+        "last": 2 * vectors[:, -1],
+        "equal": vectors[:, -1] + vectors[:, -2],
+    }[kind]
+    found = leading(values, vectors, spike)
+    whole = (vectors * values) @ vectors.T + spike.outer(spike)
+    truth = torch.linalg.eigh(whole)[1][:, -1]
+    assert float(torch.cosine_similarity(found, truth, 0).abs()) == pytest.approx(1, abs=1e-9)
+
+
+def test_lda_moves_along_the_discriminant():
+    found = statistics(aligned(), RICH)
+    weights, _ = discriminant(found.mean("de", 0), found.mean("ja", 0), covariance(found, 0))
+    vector = estimate("lda", found, "de", "ja", 0).vector.double()
+    assert float(torch.cosine_similarity(vector, weights, 0).abs()) == pytest.approx(1, abs=1e-9)
 
 
 @pytest.mark.parametrize("name", ["pca", "lda"])

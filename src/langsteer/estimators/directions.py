@@ -10,24 +10,30 @@ from langsteer.estimators.covariance import covariance, solve
 from langsteer.maps import Shift
 
 PENALTY = 1.0
+ROUNDING, BISECTIONS = 1e-15, 100
 STEPS = 100
 
 
 def pca(problem: Problem) -> Shift:
     """Along the first principal component of both languages' latents together."""
-    delta = problem.delta()
-    whole = covariance(problem.statistics, problem.layer) + delta.outer(delta) / 4
-    return along(torch.linalg.eigh(whole)[1][:, -1], delta)
+    statistics, layer, delta = problem.statistics, problem.layer, problem.delta()
+
+    def make() -> Tensor:
+        values, vectors = torch.linalg.eigh(covariance(statistics, layer))
+        return torch.cat([values[None], vectors])
+
+    table = statistics.memo(("pca", layer), make)
+    return along(leading(table[0], table[1:], delta / 2), delta)
 
 
 def lda(problem: Problem) -> Shift:
     """Along `Σ⁻¹Δ`, the direction of Fisher's linear discriminant."""
-    weights, _ = discriminant(
-        problem.mean(problem.origin),
-        problem.mean(problem.target),
-        covariance(problem.statistics, problem.layer),
+    statistics, layer = problem.statistics, problem.layer
+    duals = statistics.memo(
+        ("lda", layer), lambda: solve(covariance(statistics, layer), problem.means().T)
     )
-    return along(weights, problem.delta())
+    row = statistics.languages.index
+    return along(duals[:, row(problem.target)] - duals[:, row(problem.origin)], problem.delta())
 
 
 def probe(problem: Problem) -> Shift:
@@ -50,6 +56,25 @@ def along(direction: Tensor, delta: Tensor) -> Shift:
     """The part of `delta [d]` along a direction `[d]`: natural units, whatever its length."""
     unit = direction / direction.norm().clamp_min(1e-300)
     return Shift(((unit @ delta) * unit).float())
+
+
+def leading(values: Tensor, vectors: Tensor, spike: Tensor) -> Tensor:
+    """First eigenvector `[d]` of `vectors diag(values) vectorsᵀ + spike spikeᵀ`, ascending values.
+
+    Its eigenvalue is the largest root of `1 = Σ x_i² / (t - values_i)`, with x the coordinates of
+    the spike (Golub, 1973, Some modified matrix eigenvalue problems); by bisection.
+    """
+    x = vectors.T @ spike
+    weight = x.square()
+    low, high = float(values[-1]), float(values[-1] + weight.sum())
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        if not low < middle < high:
+            break
+        low, high = (middle, high) if (weight / (middle - values)).sum() > 1 else (low, middle)
+    if high - float(values[-1]) <= ROUNDING * high:
+        return vectors[:, -1]
+    return vectors @ (x / (high - values))
 
 
 def discriminant(source: Tensor, target: Tensor, within: Tensor) -> tuple[Tensor, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -19,13 +21,13 @@ def transport(problem: Problem) -> Affine:
     d × d product per token.
     """
     matrix = _matrix(problem)
-    return Affine(matrix.float(), _bias(problem, matrix).float())
+    bias = problem.mean(problem.target) - matrix @ problem.mean(problem.origin)
+    return Affine(matrix.float(), bias.float())
 
 
 def transport_low_rank(problem: Problem) -> LowRank:
     """The same with `A - I` cut to the directions that it stretches or squeezes most."""
-    eye = torch.eye(problem.statistics.width, dtype=torch.float64)
-    values, vectors = torch.linalg.eigh(_matrix(problem) - eye)
+    values, vectors = _spectrum(problem)
     chosen = values.abs().argsort(descending=True)[: problem.rank or RANK]
     right = vectors[:, chosen]
     left = right * values[chosen]
@@ -34,40 +36,86 @@ def transport_low_rank(problem: Problem) -> LowRank:
 
 
 def transport_diagonal(problem: Problem) -> Diagonal:
-    """Each coordinate by itself: mean and standard deviation of the target."""
+    """Each coordinate by itself: mean and standard deviation of the target.
+
+    Ratios of standard deviations are shrunk towards 1 by their own sampling error.
+    """
     i = problem.statistics.at(problem.layer)
     source, target = (
-        problem.statistics.moments[language].variance()[i]
-        for language in (problem.origin, problem.target)
+        problem.statistics.moments[language] for language in (problem.origin, problem.target)
     )
-    usable = source.isfinite() & target.isfinite() & (source > 0)
-    ratio = torch.where(usable, target / source.where(usable, torch.ones_like(source)), 1.0)
-    scale = ratio.sqrt()
+    ratio = target.variance()[i] / source.variance()[i]
+    usable = ratio.isfinite() & (ratio > 0)
+    scale = torch.ones_like(ratio)
+    error = sum(2 / max(part.weight**2 / part.weight2 - 1, 1e-9) for part in (source, target))
+    scale[usable] = (shrunk_ratio(ratio[usable].log(), error) / 2).exp()
     bias = problem.mean(problem.target) - scale * problem.mean(problem.origin)
     return Diagonal(scale.float(), bias.float())
 
 
-def gaussian_map(source: Tensor, target: Tensor, root: Tensor | None = None) -> Tensor:
-    """`A [d, d]` symmetric positive with `A source A = target`; all positive definite.
+def shrunk_ratio(logarithm: Tensor, error: float) -> Tensor:
+    """Posterior means `[d]` of log ratios of variances, seen with the variance `error` each.
 
-    With `source = L Lᵀ` it is `L⁻ᵀ (Lᵀ target L)^½ L⁻¹`; `root` is L, where it is at hand.
+    The log of a variance of n Gaussian values has the sampling variance 2 / (n - 1) (Bartlett and
+    Kendall, 1946). The true log ratios are taken to be draws around 0, with the variance that
+    those seen have beyond the error (empirical Bayes, as in `shrunken`).
     """
-    lower = torch.linalg.cholesky(source) if root is None else root
-    values, vectors = torch.linalg.eigh(lower.T @ target @ lower)
-    half = vectors * values.clamp_min(0).sqrt().sqrt()
-    outer: Tensor = torch.linalg.solve_triangular(lower.T, half, upper=True)
+    if not len(logarithm):
+        return logarithm
+    spread = float(logarithm.square().mean())
+    return logarithm * (max(spread - error, 0.0) / spread if spread > 0 else 0.0)
+
+
+def gaussian_map(source: Tensor, target: Tensor) -> Tensor:
+    """`A [d, d]` symmetric positive with `A source A = target`; all positive definite."""
+    return map_of_roots(torch.linalg.cholesky(source), torch.linalg.cholesky(target))
+
+
+def map_of_roots(source: Tensor, target: Tensor) -> Tensor:
+    """The same from the lower Cholesky factors L of the source and R of the target, `[d, d]`.
+
+    `A = L⁻ᵀ (Lᵀ R Rᵀ L)^½ L⁻¹`, the root from the singular values of `Rᵀ L`: those of the product
+    under the root are their squares, and would lose twice the digits where scales differ.
+    """
+    _, values, vectors = torch.linalg.svd(target.T @ source)
+    half = vectors.T * values.sqrt()
+    outer: Tensor = torch.linalg.solve_triangular(source.T, half, upper=True)
     return outer @ outer.T
 
 
 def _matrix(problem: Problem) -> Tensor:
+    """A of the map; that of the opposite direction is its inverse, so one serves both."""
     statistics, layer = problem.statistics, problem.layer
-    source = covariance(statistics, layer, problem.origin)
-    root = statistics.memo(("root", layer, problem.origin), lambda: torch.linalg.cholesky(source))
-    return gaussian_map(source, covariance(statistics, layer, problem.target), root)
+    first, second = sorted((problem.origin, problem.target))
+
+    def root(language: str) -> Tensor:
+        return statistics.memo(
+            ("root", layer, language),
+            lambda: torch.linalg.cholesky(covariance(statistics, layer, language)),
+        )
+
+    def make() -> Tensor:
+        return map_of_roots(root(first), root(second))
+
+    matrix = statistics.memo(("transport", layer, first, second), make)
+    return (
+        matrix if problem.origin == first else torch.cholesky_inverse(torch.linalg.cholesky(matrix))
+    )
 
 
-def _bias(problem: Problem, matrix: Tensor) -> Tensor:
-    return problem.mean(problem.target) - matrix @ problem.mean(problem.origin)
+def _spectrum(problem: Problem) -> tuple[Tensor, Tensor]:
+    """Eigenvalues `[d]` and eigenvectors `[d, d]` of `A - I`."""
+    first, second = sorted((problem.origin, problem.target))
+    ahead = replace(problem, source=first, target=second)
+    key = ("spectrum", problem.layer, first, second)
+
+    def make() -> Tensor:
+        values, vectors = torch.linalg.eigh(_matrix(ahead))
+        return torch.cat([values[None], vectors])
+
+    table = problem.statistics.memo(key, make)
+    values = table[0] if problem.origin == first else 1 / table[0]
+    return values - 1, table[1:]
 
 
 TRANSPORT = Estimator(
