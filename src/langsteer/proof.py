@@ -16,10 +16,14 @@ from rich.console import Console
 from rich.table import Table
 
 from langsteer import report
-from langsteer.detect import LinguaDetector
+from langsteer.detect import Detector, LinguaDetector
 from langsteer.estimators.uncertainty import delta_quality
+from langsteer.evaluation.cost import Cost, cost
+from langsteer.evaluation.cost import size as cost_size
+from langsteer.evaluation.metrics import METRICS, Measured, estimates
+from langsteer.evaluation.perplexity import log_perplexities
 from langsteer.evaluation.prompts import PromptSet
-from langsteer.evaluation.rates import Rate
+from langsteer.evaluation.rates import Estimate, Rate
 from langsteer.evaluation.run import (
     CONDITIONS,
     PROMPTED,
@@ -30,17 +34,26 @@ from langsteer.evaluation.run import (
     Outcome,
     Runner,
     cases,
+    neutral_cases,
     ordered_pairs,
 )
-from langsteer.evaluation.summary import PairScores, Scores, by_family, by_pair
+from langsteer.evaluation.scoring import ARROWS, shown_estimate
+from langsteer.evaluation.summary import (
+    PairScores,
+    Scores,
+    by_family,
+    by_pair,
+    by_target,
+    measured,
+)
 from langsteer.evaluation.words import WordProbabilities, word_probabilities
 from langsteer.languages import english, likely_script, parts
 from langsteer.loading import Loaded
 from langsteer.progress import Stages
 from langsteer.report.answers import answers_of, confusion_of, examples_of, failures_of, methods_of
-from langsteer.report.evidence import surface_of
+from langsteer.report.evidence import estimators_of, layers_of, surface_of
 from langsteer.space import OperatingPoint, Space
-from langsteer.tuning import Tuned, sample_cases
+from langsteer.tuning import sample_cases
 
 WORD_CASES_PER_PAIR = 1
 VERSIONS = ("langsteer", "torch", "transformers", "lingua-language-detector")
@@ -58,8 +71,10 @@ class Proof:
     point: OperatingPoint
     outcomes: list[Outcome]
     seconds: dict[str, float]
-    tuned: Tuned | None = None
     words: list[WordProbabilities] = field(default_factory=list)
+    metrics: dict[Condition, dict[str, Estimate]] = field(default_factory=dict)
+    """Condition → name → what `evaluation.metrics` lists, over all families."""
+    cost: Cost | None = None
 
     @property
     def families(self) -> dict[str, dict[Condition, Scores]]:
@@ -70,6 +85,11 @@ class Proof:
     def pairs(self) -> list[PairScores]:
         """The steered rates of every ordered pair."""
         return by_pair(one for one in self.outcomes if one.condition == STEERED)
+
+    @property
+    def targets(self) -> dict[str, Scores]:
+        """Target language → the steered scores over all its source languages."""
+        return by_target([one for one in self.outcomes if one.condition == STEERED])
 
     def as_json(self) -> dict[str, Any]:
         """All numbers as plain values."""
@@ -86,13 +106,23 @@ class Proof:
                 for name, conditions in self.families.items()
             },
             "pairs": [asdict(pair) for pair in self.pairs],
+            "targets": {target: _scores_as_json(found) for target, found in self.targets.items()},
+            "metrics": {
+                condition: {name: asdict(one) for name, one in found.items()}
+                for condition, found in self.metrics.items()
+            },
+            "cost": None if self.cost is None else asdict(self.cost),
             "operating_point": asdict(self.point),
             "seconds": self.seconds | {"total": sum(self.seconds.values())},
         }
 
     def print(self, console: Console) -> None:
-        """One table: every family under every condition."""
+        """Two tables: every family under every condition, and every metric under each."""
         console.print(results_table(self.families, self.point))
+        if self.metrics:
+            console.print(metrics_table(self.metrics))
+        for line in cost_lines(self.cost):
+            console.print(line, highlight=False)
 
     def write_report(self, folder: Path, descriptions: Mapping[str, str] | None = None) -> Path:
         """Write the HTML page with its figures; return the page.
@@ -113,9 +143,9 @@ def prove(
     per_pair: int | None = None,
     conditions: Sequence[Condition] = CONDITIONS,
     max_new_tokens: int = 48,
+    chat: bool | None = None,
     quiet: bool = False,
     stages: Stages | None = None,
-    tuned: Tuned | None = None,
     seed: int = 0,
 ) -> Proof:
     """Measure one operating point and its controls on prompts that were not used to choose it.
@@ -125,23 +155,78 @@ def prove(
     """
     stages = stages or Stages(quiet)
     languages = languages or space.languages
-    todo = cases(prompts, ordered_pairs(languages))
+    pairs = ordered_pairs(languages)
+    todo, neutral = cases(prompts, pairs), neutral_cases(prompts, pairs)
     if per_pair is not None:
         todo = sample_cases(todo, per_pair, seed)
-    runner = Runner(
-        loaded, space, prompts, LinguaDetector(languages), max_new_tokens=max_new_tokens
-    )
+    detector = LinguaDetector(languages)
+    runner = Runner(loaded, space, prompts, detector, max_new_tokens=max_new_tokens, chat=chat)
     outcomes: list[Outcome] = []
     for condition in conditions:
         with stages.answers(f"test: {LABELS[condition]}", runner.size(condition, todo)) as advance:
             runner.progress = advance
             outcomes += runner.run(condition, todo, point)
+    with stages.answers("test: cost", cost_size(todo, neutral)) as advance:
+        runner.progress = advance
+        spent = cost(runner, todo, neutral, point)
+    with stages.timed("metrics"):
+        metrics = _metrics(loaded, outcomes, detector)
     lexical = [case for case in todo if case.prompt.lexical]
     with stages.timed("words by layer"):
         words = word_probabilities(
             loaded, space, sample_cases(lexical, WORD_CASES_PER_PAIR, seed), point, space.layers
         )
-    return Proof(loaded, space, point, outcomes, dict(stages.seconds), tuned, words)
+    return Proof(
+        loaded, space, point, outcomes, dict(stages.seconds), words, metrics=metrics, cost=spent
+    )
+
+
+def _metrics(
+    loaded: Loaded, outcomes: Sequence[Outcome], detector: Detector
+) -> dict[Condition, dict[str, Estimate]]:
+    """Condition → metrics; answers that several conditions share are looked at once."""
+    likely = log_perplexities(loaded, [one.answer for one in outcomes])
+    groups: dict[Condition, list[Measured]] = {}
+    for one, found in zip(outcomes, measured(outcomes, detector, likely), strict=True):
+        groups.setdefault(one.condition, []).append(found)
+    return {condition: estimates(found) for condition, found in groups.items()}
+
+
+def metrics_table(metrics: Mapping[Condition, Mapping[str, Estimate]]) -> Table:
+    """Every metric under every condition."""
+    table = Table(
+        title="all families together",
+        title_justify="left",
+        caption="[95 % bootstrap interval]; ↑ more is better, ↓ less is better",
+        box=box.SIMPLE_HEAD,
+        caption_justify="left",
+    )
+    table.add_column("metric")
+    for condition in metrics:
+        table.add_column(LABELS[condition], justify="right", no_wrap=True)
+    for metric in METRICS:
+        found = [conditions.get(metric.name) for conditions in metrics.values()]
+        if any(found):
+            shown = ["–" if one is None else shown_estimate(one) for one in found]
+            table.add_row(f"{metric.title} {ARROWS[metric.better]}".strip(), *shown)
+    return table
+
+
+def cost_lines(found: Cost | None) -> list[str]:
+    """What steering cost where it should do nothing, in words."""
+    lines = []
+    if found is not None and found.changed is not None:
+        lines.append(
+            "answers that steering to the language spoken already changes: "
+            f"{found.changed.value:.1%} of {found.changed.n:,}"
+        )
+    if found is not None and found.steered and found.unsteered and found.difference:
+        lines.append(
+            f"right on prompts unrelated to language: {percent(found.unsteered)} unsteered, "
+            f"{percent(found.steered)} steered; difference {100 * found.difference.value:+.1f} "
+            f"[{100 * found.difference.low:+.1f} to {100 * found.difference.high:+.1f}]"
+        )
+    return lines
 
 
 def results_table(families: dict[str, dict[Condition, Scores]], point: OperatingPoint) -> Table:
@@ -221,7 +306,7 @@ def as_report(proof: Proof, descriptions: Mapping[str, str]) -> report.Report:
             for name, conditions in families.items()
         ],
         examples=examples_of(proof.outcomes),
-        layers=_layer_points(proof.tuned, point),
+        layers=layers_of(point),
         pairs=[report.PairResult(**asdict(pair)) for pair in proof.pairs],
         language_map=_language_map(space, point.layers[0]),
         shares=_shares(space),
@@ -232,6 +317,7 @@ def as_report(proof: Proof, descriptions: Mapping[str, str]) -> report.Report:
         ],
         surface=surface_of(point),
         methods=methods_of(families),
+        estimators=estimators_of(point),
         confusion=confusion_of(proof.outcomes),
         failures=failures_of(proof.outcomes),
         answers=answers_of(proof.outcomes),
@@ -259,25 +345,6 @@ def _condition(name: Condition, found: Scores) -> report.ConditionResult:
     return report.ConditionResult(
         name, found.language_rate, found.meaning, found.score, found.prompts
     )
-
-
-def _layer_points(tuned: Tuned | None, point: OperatingPoint) -> list[report.LayerPoint]:
-    if tuned is None:
-        return []
-    found = {
-        trial.point.layers[0]: trial.scores
-        for trial in reversed(tuned.trials)
-        if _alike(trial.point, point) and trial.point.strength == 1
-    }
-    return [
-        report.LayerPoint(layer, one.language_rate, one.meaning, one.score)
-        for layer, one in sorted(found.items())
-    ]
-
-
-def _alike(one: OperatingPoint, other: OperatingPoint) -> bool:
-    """Whether only layer and strength differ."""
-    return (one.scope, one.estimator) == (other.scope, other.estimator)
 
 
 def _language_map(space: Space, layer: int) -> report.LanguageMap:

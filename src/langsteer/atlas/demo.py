@@ -107,7 +107,6 @@ def run_demo(folder: Path, *, seed: int = 0, quiet: bool = False) -> Demo:
         per_pair=PER_PAIR,
         max_new_tokens=MAX_NEW_TOKENS,
         stages=stages,
-        tuned=tuned,
         quiet=quiet,
         seed=seed,
     )

@@ -252,6 +252,7 @@ class Report:
     uncertainty: Sequence[DeltaQuality] = ()
     surface: Sequence[LayerStrengthPoint] = ()
     methods: Sequence[MethodResult] = ()
+    estimators: Sequence[MethodResult] = ()
     confusion: Sequence[Confusion] = ()
     failures: Sequence[FailureKind] = ()
     answers: Sequence[Answer] = ()

@@ -1,23 +1,93 @@
-"""From the evidence behind an operating point to the records of the report."""
+"""From the evidence behind an operating point to the records of the report.
 
-from langsteer.report.data import LayerStrengthPoint
+A trial is what tuning found of one configuration, see `langsteer.tuning.search`. A point that was
+not tuned has none, and trials at several layers at once have no place among single layers.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from langsteer.evaluation.rates import Rate
+from langsteer.report.data import LayerPoint, LayerStrengthPoint, MethodResult
 from langsteer.space import OperatingPoint
+
+Trial = Mapping[str, Any]
 
 
 def surface_of(point: OperatingPoint) -> list[LayerStrengthPoint]:
-    """Every layer and strength that tuning tried with the scope and the estimator of a point.
+    """Every layer and strength that was tried with the scope and the estimator of a point."""
+    cells = [
+        LayerStrengthPoint(
+            trial["layers"][0], trial["strength"], trial["objective"], trial["cases"]
+        )
+        for trial in alike(point)
+    ]
+    return sorted(cells, key=lambda cell: (cell.layer, cell.strength))
 
-    Empty where the point was not tuned. Trials at several layers at once have no place on the
-    surface.
-    """
-    trials = [
+
+def layers_of(point: OperatingPoint) -> list[LayerPoint]:
+    """Every layer that was tried at strength 1 with the scope and the estimator of a point."""
+    points = [
+        LayerPoint(
+            trial["layers"][0],
+            rate(trial, "language_rate"),
+            known(trial, "meaning"),
+            known(trial, "score"),
+        )
+        for trial in alike(point)
+        if trial["strength"] == 1
+    ]
+    return sorted(points, key=lambda one: one.layer)
+
+
+def estimators_of(point: OperatingPoint) -> list[MethodResult]:
+    """The best trial of each estimator among those that were asked most; none for one estimator."""
+    best: dict[str, Trial] = {}
+    for trial in trials_of(point):
+        rival = best.setdefault(trial["estimator"], trial)
+        if standing(trial) > standing(rival):
+            best[trial["estimator"]] = trial
+    if len(best) < 2:
+        return []
+    return [
+        MethodResult(
+            name,
+            "on the tuning split",
+            known(trial, "score"),
+            rate(trial, "language_rate"),
+            known(trial, "meaning"),
+            ours=name == point.estimator,
+        )
+        for name, trial in best.items()
+    ]
+
+
+def alike(point: OperatingPoint) -> Iterable[Trial]:
+    """The trials at one layer that differ from a point in layer and strength alone."""
+    return (
         trial
-        for trial in point.evidence.get("trials", ())
+        for trial in trials_of(point)
         if (trial["scope"], trial["estimator"]) == (point.scope, point.estimator)
         and len(trial["layers"]) == 1
-    ]
-    found = {
-        (trial["layers"][0], trial["strength"]): (trial["objective"], trial["cases"])
-        for trial in trials
-    }
-    return [LayerStrengthPoint(*place, *result) for place, result in sorted(found.items())]
+    )
+
+
+def trials_of(point: OperatingPoint) -> Iterable[Trial]:
+    """All trials behind a point."""
+    trials: Iterable[Trial] = point.evidence.get("trials", ())
+    return trials
+
+
+def standing(trial: Trial) -> tuple[int, float]:
+    """What trials of one estimator are ordered by: those given up early come last."""
+    return trial["cases"], trial["objective"]
+
+
+def rate(trial: Trial, name: str) -> Rate:
+    """One rate of a trial."""
+    return Rate(**trial["rates"][name])
+
+
+def known(trial: Trial, name: str) -> Rate | None:
+    """One rate of a trial, if it could be measured."""
+    return rate(trial, name) if name in trial["rates"] else None

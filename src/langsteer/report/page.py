@@ -21,6 +21,7 @@ from langsteer.report.downloads import Download, download, link
 from langsteer.report.drawing import Chart, png, svg
 from langsteer.report.figures import (
     confusion_chart,
+    estimators_chart,
     language_map_chart,
     layers_chart,
     methods_chart,
@@ -141,6 +142,7 @@ def downloads(
 def sections_of(report: Report) -> list[Section]:
     """The sections made of charts, in the order of the page."""
     methods = methods_chart(report.methods)
+    estimators = estimators_chart(report.estimators)
     layers = layers_chart(report.layers, report.operating_point)
     surface = surface_chart(report.surface, report.operating_point)
     confusion = confusion_chart(report.confusion)
@@ -149,7 +151,7 @@ def sections_of(report: Report) -> list[Section]:
     words = words_chart(report.word_probability)
     uncertainty = uncertainty_chart(report.uncertainty)
     return [
-        Section("methods", "Comparison of methods", present(methods), expected=False),
+        Section("methods", "Comparison of methods", present(methods, estimators), expected=False),
         Section("layers", "Score by layer", present(layers)),
         Section("surface", "Layer and strength", present(surface), expected=False),
         Section("pairs", "Every pair of languages", pairs_charts(report.pairs)),
@@ -161,9 +163,9 @@ def sections_of(report: Report) -> list[Section]:
     ]
 
 
-def present(chart: Chart | None) -> list[Chart]:
-    """The chart as a list, empty for none."""
-    return [] if chart is None else [chart]
+def present(*charts: Chart | None) -> list[Chart]:
+    """The charts that there are."""
+    return [chart for chart in charts if chart is not None]
 
 
 def missing(report: Report, sections: Sequence[Section]) -> list[str]:
@@ -202,6 +204,7 @@ def environment() -> Environment:
     )
     made.filters |= {
         "percent": numbers.percent,
+        "bare": numbers.bare_percent,
         "interval": numbers.interval,
         "real": numbers.real,
         "count": numbers.count,

@@ -8,7 +8,7 @@ that do badly at the point that was chosen for all.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from langsteer.errors import LangsteerError
@@ -217,4 +217,11 @@ def _as_evidence(trial: Trial) -> Mapping[str, Any]:
         "estimator": point.estimator,
         "objective": round(trial.objective, 4),
         "cases": trial.cases,
+        "rates": _rates(trial.scores),
     }
+
+
+def _rates(found: Scores) -> Mapping[str, Any]:
+    """The rates of a trial with their intervals; those that could not be measured are left out."""
+    rates = {"language_rate": found.language_rate, "meaning": found.meaning, "score": found.score}
+    return {name: asdict(rate) for name, rate in rates.items() if rate is not None}

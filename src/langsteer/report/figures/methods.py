@@ -1,6 +1,7 @@
 """Comparison of methods, each with its interval."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -30,6 +31,19 @@ def methods_chart(results: Sequence[MethodResult]) -> Chart | None:
         table=tabulated(results),
         draw=lambda canvas: drawn(canvas, results, methods, settings),
     )
+
+
+def estimators_chart(results: Sequence[MethodResult]) -> Chart | None:
+    """As `methods_chart`, for the estimators of this package; None without results."""
+    chart = methods_chart(results)
+    if chart is None:
+        return None
+    reading = (
+        "Each point is the score of the best setting of one estimator on the tuning split, with "
+        "its 95 % interval; the filled one is used here. The best of many is best by luck too, so "
+        "this says which to choose, not how good it is."
+    )
+    return replace(chart, name="estimators", title="Estimators", reading=reading)
 
 
 def height(one: MethodResult) -> Rate:
