@@ -66,13 +66,11 @@ def _survivors(
 ) -> list[OperatingPoint]:
     """Those that stay, the best first; at least one does."""
     columns = [answered.outcomes(point)[:cases] for point in alive]
-    compared = compare(columns)
+    sound = [row for row in range(len(alive)) if not mostly_degenerate(columns[row])]
+    rows = sound or list(range(len(alive)))
+    compared = compare([columns[row] for row in rows])
     best = compared.best()
-    stay = [
-        row
-        for row in range(len(alive))
-        if compared.gain(row, best)[1] >= 0 and not mostly_degenerate(columns[row])
-    ]
-    ranked = sorted(stay or [best], key=lambda row: -compared.value[row])
+    stay = [at for at in range(len(rows)) if compared.gain(at, best)[1] >= 0]
+    ranked = [rows[at] for at in sorted(stay, key=lambda at: -compared.value[at])]
     keep = max(FINALISTS, ceil(len(alive) / 2)) if halved else len(alive)
     return [alive[row] for row in ranked[:keep]]

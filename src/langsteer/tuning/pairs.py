@@ -9,9 +9,9 @@ from langsteer.evaluation.summary import objective
 from langsteer.space import OperatingPoint, PairPoint
 from langsteer.tuning.asking import Asker
 from langsteer.tuning.comparing import surely_better
+from langsteer.tuning.table import Answered
 
 MOST_PAIRS = 8
-MOST_OTHERS = 3
 GOOD = 0.9
 """A pair that does as well as this at the point of all is left alone."""
 FEWEST_CASES = 6
@@ -22,34 +22,33 @@ Pair = tuple[str, str]
 
 def own_points(
     asker: Asker,
+    answered: Answered,
     cases: Sequence[Case],
     chosen: OperatingPoint,
-    known: Sequence[Outcome],
     others: Sequence[OperatingPoint],
     budget: int,
 ) -> tuple[PairPoint, ...]:
     """The pairs that do better at another point than at the one of all, with that point.
 
-    The pairs that do worst are asked all of their cases, at the point of all and at the next best
-    ones. A pair has its own point only if that wins so much oftener than it loses, case by case,
+    The pairs that do worst are asked all of their cases, at the point of all and at the others. A
+    pair has its own point only if that wins so much oftener than it loses, case by case,
     that the interval of its share of wins lies above one half, with all comparisons counted.
 
     Args:
         asker: Answers and counts tokens.
+        answered: Where all outcomes are; those of the point of all tell which pairs do badly.
         cases: All cases.
         chosen: The point of all pairs.
-        known: What it answered; tells which pairs do badly.
-        others: Points to try instead, the best first.
+        others: A few points to try instead.
         budget: The tokens that may have been spent when this ends.
     """
-    others = others[:MOST_OTHERS]
-    groups = _worst(cases, known)
+    groups = _worst(cases, answered.outcomes(chosen))
     while groups and not _affordable(asker, groups, len(others) + 1, budget):
         groups.popitem()
     if not (groups and others):
         return ()
     todo = [case for group in groups.values() for case in group]
-    columns = asker.ask(todo, [chosen, *others])
+    columns = answered.on(asker, todo, [chosen, *others])
     found, start = [], 0
     for pair, group in groups.items():
         rows = slice(start, start + len(group))

@@ -30,6 +30,7 @@ HALVING = 0.4
 STRENGTH = 0.85
 """The shares of the budget that have been spent when these two stages end."""
 STRENGTHS_EXPECTED = 5
+OTHERS = 2
 Report = Callable[[int, str], None]
 
 
@@ -102,10 +103,10 @@ def tune(
     chosen = ranked[0]
     pairs = own_points(
         search.asker,
+        search.answered,
         search.order,
         chosen,
-        search.answered.outcomes(chosen),
-        [point for point in ranked[1:] if point != chosen],
+        search.others(ranked),
         budget,
     )
     return search.result(replace(chosen, pairs=pairs), seed)
@@ -149,6 +150,23 @@ class _Search:
         value = compare(columns).value
         best_first = sorted(range(len(tried)), key=lambda row: -round(float(value[row]), 4))
         return [tried[row] for row in best_first]
+
+    def others(self, ranked: Sequence[OperatingPoint]) -> list[OperatingPoint]:
+        """What a pair might need instead of the first: other layers or scopes, or more strength."""
+        chosen = ranked[0]
+        by_objective = sorted(self.answered.points, key=lambda one: -self.answered.objective(one))
+        first: dict[object, OperatingPoint] = {}
+        for point in (*ranked, *by_objective):
+            first.setdefault((point.layers, point.scope, point.estimator), point)
+        alike = (chosen.layers, chosen.scope, chosen.estimator)
+        elsewhere = [point for key, point in first.items() if key != alike]
+        stronger = [
+            point
+            for point in ranked
+            if (point.layers, point.scope, point.estimator) == alike
+            and point.strength > chosen.strength
+        ]
+        return [*elsewhere[:OTHERS], *sorted(stronger, key=lambda one: one.strength)[:1]]
 
     def _strengths_of(
         self, finalist: OperatingPoint, cases: Sequence[Case]

@@ -48,3 +48,16 @@ class Answered:
                 found = asker.ask(cases[start:], late)
                 for point, outcomes in zip(late, found, strict=True):
                     self.outcomes(point).extend(outcomes)
+
+    def on(
+        self, asker: Asker, cases: Sequence[Case], points: Sequence[OperatingPoint]
+    ) -> list[list[Outcome]]:
+        """For every point the outcomes of any of the cases; asks only what is new."""
+        found = []
+        for point in points:
+            known = {id(one.case): one for one in self._found[place(point)][1]}
+            new = [case for case in cases if id(case) not in known]
+            (answers,) = asker.ask(new, [point]) if new else ([],)
+            known.update(zip(map(id, new), answers, strict=True))
+            found.append([known[id(case)] for case in cases])
+        return found
