@@ -12,7 +12,7 @@ from rich.text import Text
 
 from langsteer.detect import LinguaDetector
 from langsteer.errors import LanguageError
-from langsteer.evaluation.run import edit_for
+from langsteer.evaluation.run import edit_for, templated
 from langsteer.languages import choose, display_name
 from langsteer.loading import Loaded
 from langsteer.space import OperatingPoint, Space
@@ -95,7 +95,7 @@ def answer(
     """
     target = choose(request.target, space.languages)
     sources = [_source(prompt, request, space) for prompt in prompts]
-    texts = [_templated(loaded, prompt, request.chat) for prompt in prompts]
+    texts = [templated(loaded, prompt, request.chat) for prompt in prompts]
     edits = [_edit(space, request, source, target) for source in sources]
 
     def run(rows: Sequence[Any] | None, show: Callable[[str], None] | None) -> list[str]:
@@ -148,13 +148,3 @@ def _source(prompt: str, request: Request, space: Space) -> str:
             f"that the model would answer in: --from TAG, one of {', '.join(space.languages)}."
         )
     return found
-
-
-def _templated(loaded: Loaded, prompt: str, chat: bool | None) -> str:
-    tokenizer = loaded.tokenizer
-    if chat is None:
-        chat = bool(getattr(tokenizer, "chat_template", None))
-    if not chat:
-        return prompt
-    message = [{"role": "user", "content": prompt}]
-    return str(tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True))

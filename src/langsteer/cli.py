@@ -382,9 +382,25 @@ def evaluate(
     model: Model,
     space: SpaceFile,
     prompts: Annotated[
-        Path, typer.Option("--prompts", "-p", metavar="FILE", help="Prompts for testing, as JSONL.")
+        Path,
+        typer.Option(
+            "--prompts",
+            "-p",
+            metavar="PATH",
+            help="Prompts for testing: JSONL, the questions of CLaS-Bench, or test sets of the "
+            "language confusion benchmark.",
+        ),
     ],
     languages: Languages = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="TAG",
+            help="Language that the model falls into on test sets of the language confusion "
+            "benchmark. Default: en.",
+        ),
+    ] = None,
     layer: Layers = None,
     strength: Annotated[float | None, typer.Option(help="Default: the operating point's.")] = None,
     scope: Annotated[str | None, typer.Option(help="Default: the operating point's.")] = None,
@@ -393,6 +409,10 @@ def evaluate(
         int | None, typer.Option(min=1, help="At most this many prompts per family and pair.")
     ] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Length of the answers.")] = 48,
+    chat: Annotated[
+        bool | None,
+        typer.Option("--chat/--plain", help="Use the chat template. Default: if there is one."),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option("--report", metavar="FOLDER", help="Write an HTML report there.")
     ] = None,
@@ -405,7 +425,10 @@ def evaluate(
     """Measure on prompts with known answers: right language, right meaning, with intervals.
 
     Beside the steered answers stand three controls: the unsteered model, a random vector of the
-    same norm, and the request in the prompt to answer in the language.
+    same norm, and the request in the prompt to answer in the language. A second table has code
+    switching, repetition, perplexity and the other metrics; then comes what steering costs where it
+    should do nothing. Prompts whose references are a list, the same for all languages, count only
+    there.
     """
     from langsteer.proof import prove
 
@@ -413,11 +436,12 @@ def evaluate(
     proof = prove(
         loaded,
         fitted,
-        _prompts(prompts),
+        _prompts(prompts, source),
         _point(fitted, layer, strength, scope, estimator),
         languages=_tags(languages, fitted.languages),
         per_pair=per_pair,
         max_new_tokens=max_new_tokens,
+        chat=chat,
         quiet=as_json,
     )
     page = None if report is None else proof.write_report(report)
@@ -598,10 +622,10 @@ def _pooling(name: str) -> Any:
     return name
 
 
-def _prompts(path: Path) -> Any:
-    from langsteer.evaluation.prompts import read_prompts
+def _prompts(path: Path, source: str | None = None) -> Any:
+    from langsteer.evaluation.layouts import read_any
 
-    return read_prompts(path)
+    return read_any(path, source)
 
 
 def _point(

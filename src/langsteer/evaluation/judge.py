@@ -51,7 +51,7 @@ def has_meaning(answer: str, prompt: Prompt, target: str) -> bool | None:
     In a lexical answer the names must be equal, in a sentence it is enough that they occur as
     words.
     """
-    groups = prompt.references.get(target)
+    groups = prompt.expected(target)
     if not groups:
         return None
     if prompt.lexical:
@@ -78,8 +78,10 @@ def _unspaced(character: str) -> bool:
 
 
 def answerable(prompt: Prompt, target: str) -> bool:
-    """False where the prompt has keys, but none for this language."""
-    return not prompt.references or target in prompt.references
+    """False where the prompt has keys, but none for this language, or is for other languages."""
+    if prompt.targets and target not in prompt.targets:
+        return False
+    return not prompt.references or bool(prompt.expected(target))
 
 
 def distinguishable(prompt: Prompt, target: str) -> bool:

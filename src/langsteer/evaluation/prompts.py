@@ -6,7 +6,8 @@ One JSON object per line::
      "references": {"en": [["Euro", "euro"]], "de": [["Euro"]]},
      "instructed": {"de": "… Answer in German."}, "lexical": false, "stop": null}
 
-Only ``prompt`` and ``language`` are required.
+Only ``prompt`` and ``language`` are required. References that are a list hold in every language, as
+those of a sum: ``"references": [["19"]]``. ``targets`` names the only languages to be steered to.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from langsteer.errors import CorpusError
 from langsteer.files import write_whole
 from langsteer.languages import normalise
 
+ANY = "*"
 References = tuple[tuple[str, ...], ...]
 """What a right answer contains: at least one member of every group."""
 
@@ -35,7 +37,9 @@ class Prompt:
     family: str = "prompts"
     concepts: tuple[str, ...] = ()
     references: Mapping[str, References] = field(default_factory=dict)
-    """Language → references; empty where the meaning cannot be judged by a key."""
+    """Language → references; empty where the meaning cannot be judged by a key. ``ANY`` stands for
+    every language: the prompt has nothing to do with language.
+    """
     instructed: Mapping[str, str] = field(default_factory=dict)
     """Target language → this prompt with a request to answer in it: the prompting baseline."""
     lexical: bool = False
@@ -44,6 +48,17 @@ class Prompt:
     """
     stop: str | None = None
     """The answer ends before this string."""
+    targets: tuple[str, ...] = ()
+    """The languages that it may be steered to; empty: any."""
+
+    @property
+    def neutral(self) -> bool:
+        """Whether the right answer is the same in every language."""
+        return ANY in self.references
+
+    def expected(self, target: str) -> References:
+        """The references in a language; empty without any."""
+        return self.references.get(target, self.references.get(ANY, ()))
 
     def answer(self, generated: str) -> str:
         """The part of the generated text that counts as the answer."""
@@ -61,7 +76,9 @@ class PromptSet:
     def languages(self) -> tuple[str, ...]:
         """The languages in which prompts expect an answer or have references, sorted."""
         found = {prompt.language for prompt in self.prompts}
-        return tuple(sorted(found.union(*(prompt.references for prompt in self.prompts))))
+        found.update(*(prompt.references for prompt in self.prompts))
+        found.update(*(prompt.targets for prompt in self.prompts))
+        return tuple(sorted(found - {ANY}))
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -121,16 +138,19 @@ def _parse(line: str, where: str) -> Prompt:
         instructed={normalise(tag): str(made) for tag, made in row.get("instructed", {}).items()},
         lexical=bool(row.get("lexical", False)),
         stop=row.get("stop"),
+        targets=tuple(normalise(tag) for tag in row.get("targets", ())),
     )
 
 
 def _references(raw: Any, where: str) -> dict[str, References]:
+    if isinstance(raw, list):
+        raw = {ANY: raw} if raw else {}
     if not isinstance(raw, dict):
         raise CorpusError(
             f'{where}: "references" is {raw!r}, not an object from language to names.'
         )
     return {
-        normalise(tag): tuple(
+        tag if tag == ANY else normalise(tag): tuple(
             (group,) if isinstance(group, str) else tuple(group) for group in groups
         )
         for tag, groups in raw.items()

@@ -72,7 +72,7 @@ def cases(prompts: PromptSet, pairs: Sequence[tuple[str, str]]) -> list[Case]:
         Case(prompt, target)
         for prompt in prompts.prompts
         for target in targets.get(prompt.language, [])
-        if answerable(prompt, target) and distinguishable(prompt, target)
+        if not prompt.neutral and answerable(prompt, target) and distinguishable(prompt, target)
     ]
     if not found:
         sources = ", ".join(sorted(targets)) or "none"
@@ -81,6 +81,27 @@ def cases(prompts: PromptSet, pairs: Sequence[tuple[str, str]]) -> list[Case]:
             f"{', '.join(sorted({p.language for p in prompts.prompts}))}."
         )
     return found
+
+
+def neutral_cases(prompts: PromptSet, pairs: Sequence[tuple[str, str]]) -> list[Case]:
+    """Every prompt whose right answer is the same in all languages, with every target."""
+    return [
+        Case(prompt, target)
+        for prompt in prompts.prompts
+        for source, target in pairs
+        if prompt.neutral and prompt.language == source and answerable(prompt, target)
+    ]
+
+
+def templated(loaded: Loaded, prompt: str, chat: bool | None) -> str:
+    """The prompt as the only message of a chat; None: if the tokenizer has a chat template."""
+    tokenizer = loaded.tokenizer
+    if chat is None:
+        chat = bool(getattr(tokenizer, "chat_template", None))
+    if not chat:
+        return prompt
+    message = [{"role": "user", "content": prompt}]
+    return str(tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True))
 
 
 def edit_for(
@@ -107,6 +128,7 @@ class Runner:
         *,
         max_new_tokens: int = MAX_NEW_TOKENS,
         progress: Progress | None = None,
+        chat: bool | None = None,
     ) -> None:
         self.loaded = loaded
         self.space = space
@@ -115,27 +137,29 @@ class Runner:
         self.progress = progress
         self.tokens = 0
         """How many tokens were generated so far."""
-        self._unsteered: dict[str, str] = {}
+        self.chat = chat
+        """Whether prompts go through the chat template; None: if there is one."""
+        self._plain: dict[tuple[str, str | None], str] = {}
 
     def run(
         self, condition: Condition, todo: Sequence[Case], point: OperatingPoint
     ) -> list[Outcome]:
         """Answer and judge all cases under one condition, without those that it cannot treat."""
         if condition == UNSTEERED:
-            return self._outcomes(condition, todo, self._answer_unsteered(todo))
+            return self._outcomes(condition, todo, self.plain(todo, _texts(todo)))
         if condition == PROMPTED:
             todo = [case for case in todo if case.target in case.prompt.instructed]
-            texts = [case.prompt.instructed[case.target] for case in todo]
-            return self._outcomes(condition, todo, self._generate(todo, texts, None))
+            return self._outcomes(condition, todo, self.plain(todo, _requests(todo)))
         estimator = "random" if condition == RANDOM else None
         return self.steer(condition, todo, [point] * len(todo), estimator)
 
     def size(self, condition: Condition, todo: Sequence[Case]) -> int:
         """How many answers a condition has to generate."""
         if condition == UNSTEERED:
-            return len({case.prompt.text for case in todo} - self._unsteered.keys())
+            return len(self._missing(todo, _texts(todo)))
         if condition == PROMPTED:
-            return sum(case.target in case.prompt.instructed for case in todo)
+            todo = [case for case in todo if case.target in case.prompt.instructed]
+            return len(self._missing(todo, _requests(todo)))
         return len(todo)
 
     def steer(
@@ -146,6 +170,16 @@ class Runner:
         estimator: str | None = None,
     ) -> list[Outcome]:
         """Answer and judge every case at its own operating point, all in mixed batches."""
+        answers = self.steered(todo, points, estimator)
+        return self._outcomes(condition, todo, answers)
+
+    def steered(
+        self,
+        todo: Sequence[Case],
+        points: Sequence[OperatingPoint],
+        estimator: str | None = None,
+    ) -> list[str]:
+        """The text that each case gets at its own operating point, all in mixed batches."""
         edits: dict[tuple[object, ...], Edit] = {}
         rows = []
         for case, point in zip(todo, points, strict=True):
@@ -155,22 +189,26 @@ class Runner:
             if key not in edits:
                 edits[key] = edit_for(self.space, own, case.source, case.target, estimator)
             rows.append(edits[key])
-        answers = self._generate(todo, [case.prompt.text for case in todo], rows)
-        return self._outcomes(condition, todo, answers)
+        return self.generate(todo, _texts(todo), rows)
 
-    def _answer_unsteered(self, todo: Sequence[Case]) -> list[str]:
-        missing = list(
-            {
-                case.prompt.text: case for case in todo if case.prompt.text not in self._unsteered
-            }.values()
-        )
-        texts = [case.prompt.text for case in missing]
-        self._unsteered.update(zip(texts, self._generate(missing, texts, None), strict=True))
-        return [self._unsteered[case.prompt.text] for case in todo]
+    def plain(self, todo: Sequence[Case], texts: Sequence[str]) -> list[str]:
+        """The unsteered model's answer to the text of each case; the same text is answered once."""
+        missing = self._missing(todo, texts)
+        found = self.generate(list(missing.values()), [text for text, _ in missing], None)
+        self._plain.update(zip(missing, found, strict=True))
+        return [self._plain[text, case.prompt.stop] for case, text in zip(todo, texts, strict=True)]
 
-    def _generate(
+    def _missing(
+        self, todo: Sequence[Case], texts: Sequence[str]
+    ) -> dict[tuple[str, str | None], Case]:
+        """Text and stop of what was not answered yet, with a case that asks for it."""
+        asked = {(text, case.prompt.stop): case for case, text in zip(todo, texts, strict=True)}
+        return {key: case for key, case in asked.items() if key not in self._plain}
+
+    def generate(
         self, todo: Sequence[Case], texts: Sequence[str], edits: Sequence[Edit] | None
     ) -> list[str]:
+        """What follows each text, with its edit if there are edits, until its case's stop."""
         # Answers of one family are about equally long, and a batch takes as long as its longest.
         families: dict[str, list[int]] = {}
         for number, case in enumerate(todo):
@@ -180,7 +218,7 @@ class Runner:
             found = generate(
                 self.loaded.stream,
                 self.loaded.tokenizer,
-                [texts[row] for row in rows],
+                [templated(self.loaded, texts[row], self.chat) for row in rows],
                 None if edits is None else [edits[row] for row in rows],
                 max_new_tokens=self.max_new_tokens,
                 stop=[todo[row].prompt.stop for row in rows],
@@ -205,3 +243,12 @@ class Runner:
             Outcome(case, condition, answer, verdict)
             for case, answer, verdict in zip(todo, answers, judged, strict=True)
         ]
+
+
+def _texts(todo: Sequence[Case]) -> list[str]:
+    return [case.prompt.text for case in todo]
+
+
+def _requests(todo: Sequence[Case]) -> list[str]:
+    """The prompts with the request to answer in the target language."""
+    return [case.prompt.instructed[case.target] for case in todo]

@@ -105,7 +105,7 @@ def scores_table(parts: Sequence[Part], meaning: str | None = None) -> Table:
             one = part.estimates[metric.name]
             table.add_row(
                 *([part.name if number == 0 else ""] if named else []),
-                f"{metric.title} {_ARROWS[metric.better]}".strip(),
+                f"{metric.title} {ARROWS[metric.better]}".strip(),
                 shown_estimate(one),
                 f"{one.n:,}",
                 style="bold" if metric.name in ("forced", SCORE.name) else None,
@@ -114,7 +114,7 @@ def scores_table(parts: Sequence[Part], meaning: str | None = None) -> Table:
     return table
 
 
-_ARROWS = {"high": "↑", "low": "↓", "": ""}
+ARROWS = {"high": "↑", "low": "↓", "": ""}
 
 
 def shown_estimate(one: Estimate) -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from langsteer.detect import Detector
+from langsteer.evaluation.metrics import GivenAnswer, Measured, measure
+from langsteer.evaluation.overlap import has_chrf
 from langsteer.evaluation.rates import Floats, Rate, combined_rate, harmonic_mean, rate
 from langsteer.evaluation.run import Condition, Outcome
 
@@ -83,6 +86,67 @@ def by_family(outcomes: Iterable[Outcome]) -> dict[str, dict[Condition, Scores]]
     }
 
 
+def by_target(outcomes: Iterable[Outcome]) -> dict[str, Scores]:
+    """Target language → scores over all its source languages, which weigh the same, sorted."""
+    groups: dict[str, list[Outcome]] = {}
+    for one in outcomes:
+        groups.setdefault(one.case.target, []).append(one)
+    return {target: scores(groups[target]) for target in sorted(groups)}
+
+
+def measured(
+    outcomes: Sequence[Outcome],
+    detector: Detector,
+    perplexities: Sequence[float | None] | None = None,
+) -> list[Measured]:
+    """All metrics of judged answers, see :mod:`langsteer.evaluation.metrics`.
+
+    Language and meaning are those of the verdicts, which look names up; a name alone has no first
+    word whose language could be detected.
+
+    Args:
+        outcomes: Judged answers.
+        detector: Says which language a text is in.
+        perplexities: The logarithm of each answer's perplexity.
+    """
+    extra: dict[str, Sequence[float | None]] = {
+        "forced": [float(one.verdict.language_right) for one in outcomes],
+        "unknown": [float(one.verdict.language is None) for one in outcomes],
+        "contained": [_number(one.verdict.meaning_right) for one in outcomes],
+    }
+    if perplexities is not None:
+        extra["perplexity"] = perplexities
+    found = measure([given(one) for one in outcomes], detector, with_chrf=has_chrf(), extra=extra)
+    return [
+        _without_first_word(one) if outcome.case.prompt.lexical else one
+        for one, outcome in zip(found, outcomes, strict=True)
+    ]
+
+
+def given(one: Outcome) -> GivenAnswer:
+    """A judged answer as any other; it has references where one right answer is enough."""
+    groups = one.case.prompt.expected(one.case.target)
+    return GivenAnswer(
+        text=one.answer,
+        target=one.case.target,
+        source=one.case.source,
+        prompt=one.case.prompt.text,
+        references=groups[0] if len(groups) == 1 else (),
+        group=one.condition,
+        dataset=one.case.prompt.family,
+        cluster=_cluster(one),
+    )
+
+
+def _without_first_word(one: Measured) -> Measured:
+    values = {name: value for name, value in one.values.items() if name != "first_word"}
+    return replace(one, values=values)
+
+
+def _number(value: bool | None) -> float | None:
+    return None if value is None else float(value)
+
+
 def by_pair(outcomes: Iterable[Outcome]) -> list[PairScores]:
     """The rates of every ordered pair, sorted."""
     groups: dict[tuple[str, str], list[Outcome]] = {}
@@ -123,7 +187,11 @@ def _mean_or_none(values: Iterable[bool | None]) -> float | None:
 
 
 def _clusters(outcomes: Sequence[Outcome]) -> list[str]:
-    return [(one.case.prompt.concepts or (one.case.prompt.text,))[-1] for one in outcomes]
+    return [_cluster(one) for one in outcomes]
+
+
+def _cluster(one: Outcome) -> str:
+    return (one.case.prompt.concepts or (one.case.prompt.text,))[-1]
 
 
 def _weights(outcomes: Sequence[Outcome]) -> list[float]:
