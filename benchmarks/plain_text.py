@@ -132,7 +132,7 @@ def fitted(loaded: Loaded, way: Way) -> Space:
     table = None
     if way.without_opening:
         opening = loaded.tokenizer(OPENING)["input_ids"][-1]
-        table = without(token_table(loaded.tokenizer, corpus), opening)
+        table = without(token_table(loaded.stream, loaded.tokenizer, corpus), opening)
     keep = Keep("pooled", observation="tokens") if way.estimator == "erasure" else None
     found = collect(
         loaded.stream,

@@ -184,13 +184,13 @@ def test_matched_means_differ_as_in_least_squares_over_tokens(
 def test_matched_parts_with_the_table_of_the_whole_merge_to_the_whole() -> None:
     stream = ResidualStream(tiny.shared("llama"))
     whole = collect(stream, tiny.tokenizer(), corpus(), pooling="matched")
-    table = token_table(tiny.tokenizer(), corpus())
+    table = token_table(stream, tiny.tokenizer(), corpus())
     texts = corpus().texts
     parts = [
         collect(stream, tiny.tokenizer(), Corpus(part, "part"), pooling="matched", table=table)
-        for part in (texts[::2], texts[1::2])
+        for part in (texts[:3], texts[3:5], texts[5:])
     ]
-    merged = parts[0].merge(parts[1])
+    merged = parts[2].merge(parts[0]).merge(parts[1])
     for language in WORDS:
         torch.testing.assert_close(
             merged.mean(language, 2), whole.mean(language, 2), rtol=1e-4, atol=1e-4
@@ -206,6 +206,14 @@ def test_matched_needs_a_token_in_common() -> None:
             Corpus(texts, "apart"),
             pooling="matched",
         )
+
+
+def test_matched_refuses_a_language_that_the_table_does_not_know() -> None:
+    stream = ResidualStream(tiny.shared("llama"))
+    table = token_table(stream, tiny.tokenizer(), corpus())
+    texts = Corpus((Text("uno dos", "es"), Text("un deux", "fr")), "other")
+    with pytest.raises(CorpusError, match="does not know es, only de, fr"):
+        collect(stream, tiny.tokenizer(), texts, pooling="matched", table=table)
 
 
 def test_a_massive_latent_does_not_carry_matching_away() -> None:

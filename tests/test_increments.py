@@ -5,13 +5,14 @@ import torch
 from torch import Tensor, nn
 
 import tiny
-from langsteer.collect import collect, gather
+from langsteer.collect import collect, gather, token_table
 from langsteer.corpus import Corpus, Text
 from langsteer.errors import LanguageError, SteeringError
 from langsteer.increments import fit_increments
 from langsteer.loading import Loaded
 from langsteer.maps import Shift
 from langsteer.residual import ResidualStream
+from langsteer.statistics import Statistics
 from langsteer.steering import Edit, steering
 
 CORPUS = Corpus(
@@ -103,3 +104,22 @@ def test_what_does_not_fit_is_an_error(loaded: Loaded) -> None:
         fit_increments(loaded, CORPUS, [1], "de", "de")
     with pytest.raises(LanguageError):
         fit_increments(loaded, CORPUS, [1], "de", "zh")
+
+
+def test_matched_increments_leave_no_matched_difference(loaded: Loaded) -> None:
+    """With both in force, the languages are the same at the same tokens, at both layers."""
+    words = {"de": ["abcx", "bcxa", "ccab"], "fr": ["xyzc", "zycax", "xxyz"]}
+    mixed = Corpus(tuple(Text(word, tag) for tag in words for word in words[tag]), "mixed")
+    maps = fit_increments(loaded, mixed, [0, 2], "de", "fr", pooling="matched")
+    table = token_table(loaded.stream, loaded.tokenizer, mixed)
+
+    def read(tag: str) -> Statistics:
+        texts = mixed.select((tag,))
+        return gather(loaded.stream, loaded.tokenizer, texts, pooling="matched", table=table)
+
+    with steering(loaded.stream, Edit(maps)):
+        steered = read("de")
+    apart, plain = steered.merge(read("fr")), collect(loaded.stream, loaded.tokenizer, mixed)
+    for layer in (0, 2):
+        left = apart.mean("fr", layer) - apart.mean("de", layer)
+        assert left.norm() < 1e-4 * (plain.mean("fr", layer) - plain.mean("de", layer)).norm()

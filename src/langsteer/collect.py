@@ -70,14 +70,14 @@ def collect(
         progress: show a bar with rate and time left on standard error.
 
     Raises:
-        CorpusError: the corpus has one language only, a text has no tokens, or languages share no
-            token (`matched`).
+        CorpusError: the corpus has one language only (and there is no table of more), a text has
+            no tokens, or languages share no token (`matched`).
         SpaceError: `keep` needs more memory than its limit, or asks for second moments of tokens
             where texts and not tokens are pooled.
         LatentError: a latent is not finite; the message names the layer and the text.
         ModelError: a layer is outside the model.
     """
-    if len(corpus.languages) < 2:
+    if len(corpus.languages) < 2 and table is None:
         raise CorpusError(
             f"the corpus {corpus.name!r} has one language only, {corpus.languages[0]}; "
             "give texts in at least two"
@@ -115,18 +115,15 @@ def gather(
     if pooling not in get_args(Pooling):
         raise CorpusError(f"{pooling!r} is not a pooling; choose {', '.join(get_args(Pooling))}")
     chosen = [stream.check_layer(layer) for layer in (layers or range(stream.depth))]
-    limit = min(length for length in (max_length, stream.context, 10**9) if length)
+    limit = _limit(stream, max_length)
     _announce(keep or Keep(), chosen, stream.width, len(corpus.languages), pooling)
-    statistics = Statistics.empty(
-        chosen, stream.width, corpus.languages, pooling=pooling, keep=keep
-    )
-    matcher = None
+    languages, matcher = corpus.languages, None
     if pooling == "matched":
-        table = table or token_table(tokenizer, corpus, max_length=limit)
+        table = table or token_table(stream, tokenizer, corpus, max_length=max_length)
         table.require_connected()
-        matcher = _Matcher(
-            table, chosen, Matching.empty(table.languages, len(chosen), stream.width)
-        )
+        languages = _known(table, corpus)
+        matcher = _Matcher(table, chosen, Matching.empty(languages, len(chosen), stream.width))
+    statistics = Statistics.empty(chosen, stream.width, languages, pooling=pooling, keep=keep)
     with bar("collecting", len(corpus.texts), quiet=not progress) as advance:
         collector = _Collector(
             stream,
@@ -157,14 +154,17 @@ def gather(
 
 
 def token_table(
-    tokenizer: PreTrainedTokenizerBase, corpus: Corpus, *, max_length: int | None = None
+    stream: ResidualStream,
+    tokenizer: PreTrainedTokenizerBase,
+    corpus: Corpus,
+    *,
+    max_length: int | None = None,
 ) -> TokenTable:
-    """How often each token occurs in each language, for pooling `matched`; no model is run.
+    """How often each token occurs in each language, for pooling `matched`; the model is not run.
 
-    `max_length` must be that of `collect` (the model's context where that is less). Raises
-    `CorpusError` when a text has no tokens.
+    The arguments are those of `collect`. Raises `CorpusError` when a text has no tokens.
     """
-    limit = max_length or 10**9
+    limit = _limit(stream, max_length)
     rows = (
         (text.language, [row.ids[place] for place in row.compared])
         for start in range(0, len(corpus.texts), _CHUNK_TEXTS)
@@ -172,6 +172,16 @@ def token_table(
         for text, row in zip(part, _tokenize(tokenizer, part, limit), strict=True)
     )
     return TokenTable.of(corpus.languages, rows)
+
+
+def _known(table: TokenTable, corpus: Corpus) -> tuple[str, ...]:
+    """The languages of the table, if those of the corpus are among them."""
+    if missing := sorted(set(corpus.languages) - set(table.languages)):
+        raise CorpusError(
+            f"the table of tokens does not know {', '.join(missing)}, only "
+            f"{', '.join(table.languages)}; make it with token_table from the whole corpus"
+        )
+    return table.languages
 
 
 def _announce(keep: Keep, layers: Sequence[int], width: int, languages: int, pooling: str) -> None:
@@ -394,6 +404,10 @@ class _Last:
         """Take the latents [rows, columns, d] of a layer."""
         rows = torch.arange(len(hidden), device=hidden.device)
         self.means[layer] = hidden[rows, self._last.to(hidden.device)].float()
+
+
+def _limit(stream: ResidualStream, max_length: int | None) -> int:
+    return min(length for length in (max_length, stream.context, 10**9) if length)
 
 
 def _chunk_size(layers: int, width: int) -> int:

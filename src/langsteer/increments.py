@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from langsteer.collect import Pooling, collect, gather
+from langsteer.collect import Pooling, gather, token_table
 from langsteer.corpus import Corpus
 from langsteer.errors import SteeringError
 from langsteer.languages import choose
 from langsteer.loading import Loaded
 from langsteer.maps import Shift
+from langsteer.statistics import Statistics
 from langsteer.steering import Edit, Scope, steering
 
 
@@ -55,15 +56,26 @@ def fit_increments(
             f"from {origin} to {goal}"
         )
     stream, tokenizer = loaded.stream, loaded.tokenizer
-    both, own = corpus.select((origin, goal)), corpus.select((origin,))
-    plain = collect(stream, tokenizer, both, layers=order, pooling=pooling, max_length=max_length)
+    table = None
+    if pooling == "matched":
+        both = corpus.select((origin, goal))
+        table = token_table(stream, tokenizer, both, max_length=max_length)
+
+    def read(language: str) -> Statistics:
+        return gather(
+            stream,
+            tokenizer,
+            corpus.select((language,)),
+            layers=order,
+            pooling=pooling,
+            max_length=max_length,
+            table=table,
+        )
+
+    there = read(goal)
     found: dict[int, Shift] = {}
     for layer in order:
-        here = plain
-        if found:
-            with steering(stream, Edit(dict(found), scope=Scope.parse(scope))):
-                here = gather(
-                    stream, tokenizer, own, layers=[layer], pooling=pooling, max_length=max_length
-                )
-        found[layer] = Shift((plain.mean(goal, layer) - here.mean(origin, layer)).float())
+        with steering(stream, Edit(dict(found), scope=Scope.parse(scope))):
+            plain = there.merge(read(origin))
+        found[layer] = Shift((plain.mean(goal, layer) - plain.mean(origin, layer)).float())
     return found

@@ -45,7 +45,15 @@ class TokenTable:
         return torch.diag(self.counts.sum(0)) - share.T @ self.counts
 
     def require_connected(self) -> None:
-        """Raise `CorpusError` naming the groups when no tokens lead from one to the other."""
+        """Raise `CorpusError` naming the groups when no tokens lead from one to the other.
+
+        One language alone cannot be compared either.
+        """
+        if len(self.languages) < 2:
+            raise CorpusError(
+                f"Tokens are compared between languages, and there is only {self.languages[0]}. "
+                "Give texts in two or more, or a table of tokens that counts two or more."
+            )
         groups = components(self.laplacian() < 0)
         if len(groups) > 1:
             named = "; ".join(" ".join(self.languages[i] for i in group) for group in groups)
