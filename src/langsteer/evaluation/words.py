@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from inspect import signature
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from langsteer.evaluation.run import Case, edit_for
 from langsteer.loading import Loaded
@@ -97,13 +99,21 @@ def _sums(loaded: Loaded, rows: Sequence[_Row], edits: Sequence[Edit | None]) ->
         {"input_ids": [row.ids for row in rows]}, padding_side="left", return_tensors="pt"
     ).to(loaded.stream.device)
     mask = batch["attention_mask"]
+    # The head is the dearest part of a small model: most architectures can leave out what is not
+    # read.
+    last = {"logits_to_keep": 1} if _keeps(loaded.model) else {}
     with steering(loaded.stream, edits):
         logits = loaded.model(
             input_ids=batch["input_ids"],
             attention_mask=mask,
             position_ids=(mask.cumsum(1) - 1).clamp(min=0),
             use_cache=False,
+            **last,
         ).logits[:, -1]
     probability: Tensor = logits.double().softmax(-1).cpu()
     wanted = torch.tensor([[row.source_token, row.target_token] for row in rows])
     return probability.gather(1, wanted).sum(0)
+
+
+def _keeps(model: PreTrainedModel) -> bool:
+    return "logits_to_keep" in signature(model.forward).parameters
