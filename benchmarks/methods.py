@@ -40,7 +40,7 @@ from langsteer.tuning import sample_cases
 
 LAYERS = (1, 2, 3, 4)
 STRENGTHS = (0.7, 1.0, 1.5)
-FINALISTS = 3
+FINALISTS = 2
 MAX_NEW_TOKENS = 24
 FEW = 16
 EVERYTHING = 10**6
@@ -174,7 +174,7 @@ def task_for(loaded: Loaded) -> Task:
     for_tuning, for_testing = prompts("tune", 4), prompts("test", 12)
     pairs = ordered_pairs(for_tuning.languages)
     fine = sample_cases(cases(for_tuning, pairs), 1, families=False)
-    rough = random.Random(0).sample(fine, len(fine) // 3)
+    rough = random.Random(0).sample(fine, len(fine) // 4)
     test = sample_cases(cases(for_testing, pairs), 1, 1)
     return Task(loaded, for_tuning, rough, fine, for_testing, test)
 
