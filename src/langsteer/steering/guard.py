@@ -56,9 +56,9 @@ class Guard:
 
     The first decision is made at the end of the prompt, from its last `reach` tokens, and holds for
     all of the prompt: what matters is the language of the answer, and a prompt may well hold
-    several. The edit acts if the standing is below `-margin`. Each token of the answer then decides
-    anew, from the last `window` tokens since then: above `margin` the row is left alone, below
-    `-margin` it is steered; between the two it goes on as before.
+    several. The edit acts if the standing is `-margin` or less. Each token of the answer then
+    decides anew, from the last `window` tokens, none of them before those: above `margin` the row
+    is left alone, at `-margin` or less it is steered; between the two it goes on as before.
 
     No edit reaches what is read: the blocks up to `layer` are never edited, so the latents there
     are those of the unsteered model for the same tokens, whatever was done to earlier columns. An

@@ -13,8 +13,10 @@ from langsteer.errors import SteeringError
 from langsteer.forward import Forward, Prompt
 from langsteer.maps import Map, Shift
 from langsteer.steering.edits import Edit
+from langsteer.steering.scopes import Scope, ends
 from langsteer.steering.watch import Selection, Watch, watches
 
+_Spans = tuple[tuple[int, int], ...]
 _ACTS = "acts"
 
 
@@ -51,10 +53,10 @@ class Plan:
     ) -> None:
         self._columns = prompt.columns
         self._edits = [edit for edit in edits for _ in range(copies)]
-        self._chosen = _chosen(prompt, edits, bos).repeat_interleave(copies, 0)
-        spans = [[] if e is None else e.scope.in_generated(prompt, r) for r, e in enumerate(edits)]
-        self._spans = [spans[row // copies] for row in range(len(edits) * copies)]
-        self._breaks = sorted({bound for row in spans for span in row for bound in span})
+        chosen, spans = _selected(prompt, edits, bos)
+        self._chosen = chosen.repeat_interleave(copies, 0)
+        self._spans = [span for span in spans for _ in range(copies)]
+        self._breaks = sorted({bound for row in set(spans) for span in row for bound in span})
         self._by_token = any(edit is not None and edit.scope.by_token for edit in edits)
         self._watches = _watches(prompt, edits, copies, bos)
         self._pieces: dict[object, Selection] = {}
@@ -209,15 +211,24 @@ def _watches(
     return watches(prompt, guards, bos)
 
 
-def _chosen(prompt: Prompt, edits: Sequence[Edit | None], bos: frozenset[int]) -> Tensor:
-    """Which columns of each prompt are edited [rows, columns] (bool, CPU)."""
-    nothing = torch.zeros(prompt.columns, dtype=torch.bool)
-    return torch.stack(
-        [
-            nothing if edit is None else edit.scope.in_prompt(prompt, row, bos)
-            for row, edit in enumerate(edits)
-        ]
-    )
+def _selected(
+    prompt: Prompt, edits: Sequence[Edit | None], bos: frozenset[int]
+) -> tuple[Tensor, list[_Spans]]:
+    """Which columns of each prompt are edited [rows, columns] (bool, CPU), and the spans after it.
+
+    Rows of one scope are worked out together.
+    """
+    chosen = torch.zeros(prompt.rows, prompt.columns, dtype=torch.bool)
+    spans: list[_Spans] = [()] * prompt.rows
+    rows: dict[Scope, list[int]] = {}
+    for row, edit in enumerate(edits):
+        if edit is not None:
+            rows.setdefault(edit.scope, []).append(row)
+    for scope, mine in rows.items():
+        chosen[mine] = scope.in_prompt(prompt, mine, bos)
+        for row, (first, last) in zip(mine, ends(prompt.real[mine]), strict=True):
+            spans[row] = scope.in_generated(prompt.columns, first, last)
+    return chosen, spans
 
 
 def _changes(edits: Sequence[Edit | None], layer: int, hidden: Tensor) -> _Changes:

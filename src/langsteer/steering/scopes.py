@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,6 +45,15 @@ class Window:
         begin = "" if self.begin is None else self.begin
         end = "" if self.end is None else self.end
         return f"{self.origin}[{begin}:{end}]"
+
+    def holds(self, position: Tensor) -> Tensor:
+        """Where a position, counted from the window's origin, lies in it (bool)."""
+        inside = torch.ones_like(position, dtype=torch.bool)
+        if self.begin is not None:
+            inside &= position >= self.begin
+        if self.end is not None:
+            inside &= position < self.end
+        return inside
 
     def columns(self, first: int, last: int) -> tuple[int, int]:
         """The half-open interval of columns, for a prompt from column `first` to `last`."""
@@ -125,38 +135,42 @@ class Scope:
         """The half-open column intervals, for a prompt from column `first` to `last`."""
         return [window.columns(first, last) for window in self.windows]
 
-    def in_generated(self, prompt: Prompt, row: int) -> list[tuple[int, int]]:
-        """The half-open column intervals after the prompt: columns from `prompt.columns` on."""
-        first, last = ends(prompt.real[row])
-        width = prompt.columns
-        spans = self.spans(width - 1 - last + first, width - 1)
-        return [(max(begin, width), end) for begin, end in spans if end > width]
+    def in_generated(self, columns: int, first: int, last: int) -> tuple[tuple[int, int], ...]:
+        """The half-open column intervals after a prompt from `first` to `last`: from `columns` on.
 
-    def in_prompt(self, prompt: Prompt, row: int, bos: frozenset[int]) -> Tensor:
-        """Which columns [columns] of the prompt in this row are edited (bool, CPU).
+        Where padding follows the prompt, the answer begins after it.
+        """
+        spans = self.spans(columns - 1 - last + first, columns - 1)
+        return tuple((max(begin, columns), end) for begin, end in spans if end > columns)
+
+    def in_prompt(self, prompt: Prompt, rows: Sequence[int], bos: frozenset[int]) -> Tensor:
+        """Which columns of the prompts in these rows are edited [rows, columns] (bool, CPU).
 
         Raises:
             ScopeError: the scope needs token ids and there are none, or it selects nothing at all.
         """
-        real = prompt.real[row]
-        first, last = ends(real)
-        column = torch.arange(prompt.columns)
+        if self.by_token and prompt.ids is None:
+            raise ScopeError("a scope by token needs input_ids, but the prompt is given as vectors")
+        real = prompt.real[rows]
+        bounds = ends(real)
+        first, last = torch.tensor(bounds).T[..., None]
         chosen = torch.zeros_like(real)
-        spans = self.spans(first, last)
-        for begin, end in spans:
-            chosen |= (column >= max(begin, 0)) & (column < min(end, prompt.columns))
+        for window in self.windows:
+            origin = first if window.origin == "start" else last + 1
+            chosen |= window.holds(torch.arange(prompt.columns) - origin)
         chosen &= real
         if prompt.ids is not None:
-            chosen &= self.allows(prompt.ids[row])
-            if self.spare_bos and int(prompt.ids[row, first]) in bos:
-                chosen[first] = False
-        elif self.by_token:
-            raise ScopeError("a scope by token needs input_ids, but the prompt is given as vectors")
-        if not bool(chosen.any()) and all(end <= prompt.columns for _, end in spans):
-            raise ScopeError(
-                f"the scope {self} selects nothing in prompt {row}, "
-                f"which has {int(real.sum())} tokens"
-            )
+            ids = prompt.ids[rows]
+            chosen &= self.allows(ids)
+            if self.spare_bos and bos:
+                leads = torch.isin(ids.gather(1, first), _tensor(bos, ids))
+                chosen.scatter_(1, first, chosen.gather(1, first) & ~leads)
+        for row in (~chosen.any(1)).nonzero()[:, 0].tolist():
+            if all(end <= prompt.columns for _, end in self.spans(*bounds[row])):
+                raise ScopeError(
+                    f"the scope {self} selects nothing in prompt {rows[row]}, "
+                    f"which has {int(real[row].sum())} tokens"
+                )
         return chosen
 
     def allows(self, ids: Tensor) -> Tensor:
@@ -169,16 +183,17 @@ class Scope:
         return allowed
 
 
-def ends(real: Tensor) -> tuple[int, int]:
-    """The first and the last column that hold a token.
+def ends(real: Tensor) -> list[tuple[int, int]]:
+    """The first and the last column that hold a token, for each row of `real` [rows, columns].
 
     Raises:
         ScopeError: none does.
     """
-    columns = real.nonzero()
-    if not len(columns):
+    if not bool(real.any(1).all()):
         raise ScopeError("a prompt is empty: all of it is padding; give it at least one token")
-    return int(columns[0]), int(columns[-1])
+    first = real.byte().argmax(1)
+    last = real.shape[1] - 1 - real.flip(1).byte().argmax(1)
+    return list(zip(first.tolist(), last.tolist(), strict=True))
 
 
 def _tensor(tokens: frozenset[int], like: Tensor) -> Tensor:

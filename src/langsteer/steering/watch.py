@@ -101,9 +101,10 @@ class Watch:
         column = (self._where - forward.start).clamp(0, forward.length - 1).to(hidden.device)
         row = torch.arange(len(self.guards), device=hidden.device)[:, None]
         found = self._standing(hidden[row, column])  # [rows, reach, others]
-        old = self._read[: self.reach].transpose(0, 1)
-        mask = here[..., None].to(hidden.device)
-        self._read[: self.reach] = torch.where(mask, found, old).transpose(0, 1)
+        if not bool(here.all()):
+            before = self._read[: self.reach].transpose(0, 1)
+            found = torch.where(here[..., None].to(hidden.device), found, before)
+        self._read[: self.reach] = found.transpose(0, 1)
 
     def _open(self, device: torch.device) -> None:
         """Work out the limits of the sums: the margins times the number of tokens that count."""
@@ -121,7 +122,10 @@ class Watch:
     def _go_on(self, hidden: Tensor, start: int) -> Tensor:
         """Read the tokens after the prompt from number `start` on, and decide at each."""
         slot, length = self.reach + start, hidden.shape[1]
-        self._read[slot : slot + length] = self._standing(hidden).transpose(0, 1)
+        if length == 1:
+            self._standing(hidden, into=self._read[slot])
+        else:
+            self._read[slot : slot + length] = self._standing(hidden).transpose(0, 1)
         return self._decide(start + 1, length)
 
     def _decide(self, new: int, length: int) -> Tensor:
@@ -132,24 +136,23 @@ class Watch:
             least = self._read[max(0, slot + 1 - self.window) : slot + 1].sum(0).amin(-1)
             low, high = self._limits[min(count, self.window)]
             # Between the limits it goes on as before; before the first decision it did not act.
-            acting = (
-                torch.where(self._acting[slot - 1], least <= high, least < low)
-                if count
-                else least < low
-            )
-            self._acting[slot] = acting
-            found.append(acting)
+            limit = torch.where(self._acting[slot - 1], high, low) if count else low
+            found.append(torch.le(least, limit, out=self._acting[slot]))
         return found[0][:, None] if length == 1 else torch.stack(found, 1)
 
-    def _standing(self, latents: Tensor) -> Tensor:
-        """Where latents [rows, n, d] stand to each other language [rows, n, others], in float32."""
+    def _standing(self, latents: Tensor, into: Tensor | None = None) -> Tensor:
+        """Where latents [rows, n, d] stand to each other language [rows, n, others], in float32.
+
+        For one token it may be written into a tensor [rows, others].
+        """
         if self._readout is None or self._readout[0].device != latents.device:
             self._readout = _readout(self.guards, latents.device)
         directions, offsets = self._readout
         if directions.ndim == 2:
-            flat = torch.addmm(offsets, latents.float().flatten(0, 1), directions)
+            flat = torch.addmm(offsets, latents.float().flatten(0, 1), directions, out=into)
             return flat.view(*latents.shape[:2], -1)
-        return torch.baddbmm(offsets, latents.float(), directions)
+        out = None if into is None else into[:, None]
+        return torch.baddbmm(offsets, latents.float(), directions, out=out)
 
     def _make_room(self, hidden: Tensor, slots: int) -> None:
         """Buffers with room for so many slots; what they hold is kept."""
@@ -202,16 +205,15 @@ def _last_tokens(
 
     The stream at a leading special token is of no language; it counts only where it is alone.
     """
-    where = torch.zeros(len(guards), reach, dtype=torch.long)
-    counts = torch.zeros(len(guards), reach, dtype=torch.bool)
-    for row, guard in enumerate(guards):
-        if guard is None:
-            continue
-        columns = prompt.real[row].nonzero()[:, 0]
-        leads = prompt.ids is not None and int(prompt.ids[row, columns[0]]) in bos
-        if leads and len(columns) > 1:
-            columns = columns[1:]
-        last = columns[-guard.reach :]
-        where[row, reach - len(last) :] = last
-        counts[row, reach - len(last) :] = True
-    return where, counts
+    first = prompt.real.byte().argmax(1, keepdim=True)
+    of_text = prompt.real.clone()
+    if prompt.ids is not None and bos:
+        leads = torch.isin(prompt.ids.gather(1, first), torch.tensor(sorted(bos)))
+        of_text.scatter_(1, first, ~leads | (prompt.real.sum(1, keepdim=True) == 1))
+    mine = torch.tensor([0 if guard is None else guard.reach for guard in guards])
+    slot = of_text.flip(1).cumsum(1).flip(1)  # 1 for the last token, 2 for the one before it
+    wanted = torch.arange(reach, 0, -1)
+    counts = (wanted <= slot[:, :1]) & (wanted <= mine[:, None])
+    # The column of the token with this slot is the last column that still has so many to come.
+    where = (slot[:, None, :] >= wanted[:, None]).sum(2) - 1
+    return where.clamp(min=0), counts
