@@ -1,6 +1,10 @@
-"""Seconds that estimators take from random statistics of a small and of a large model.
+"""Seconds that estimators take: all maps of the embedded model, and those of a large one.
 
-Run: python benchmarks/estimators.py [--threads N]
+The embedded model has 6 blocks, width 192 and 12 languages, so 792 maps of ordered pairs; its
+statistics are of the prompts that match its tasks. The large one is as wide as a model of eight
+thousand million parameters, its statistics are random numbers.
+
+Run: python benchmarks/estimators.py [--threads N] [--only small|large]
 """
 
 from __future__ import annotations
@@ -8,28 +12,28 @@ from __future__ import annotations
 import argparse
 import itertools
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import torch
 
-from langsteer.estimators import ESTIMATORS, estimate
+from langsteer.atlas.demo import MODEL
+from langsteer.atlas.tasks import matching_corpus
+from langsteer.estimators import ESTIMATORS, estimate, keep_for
+from langsteer.fitting import fit
+from langsteer.loading import load
 from langsteer.statistics import Keep, Statistics
 
 TEXTS = 40
+SEARCHING = ("procrustes", "robust", "probe")
+"""Those that iterate or refit; all others are closed forms."""
 
 
-def small_statistics(layers: int, width: int, languages: int) -> Statistics:
-    """Statistics of random latents, `TEXTS` concepts in every language, all that is ever kept."""
-    names = [f"l{i}" for i in range(languages)]
-    keep = Keep("language", sample=TEXTS)
-    found = Statistics.empty(range(layers), width, names, pooling="text", keep=keep)
-    concepts = [f"c{i}" for i in range(TEXTS)] * languages
-    rows = [name for name in names for _ in range(TEXTS)]
-    z = (
-        torch.randn(len(rows), layers, width)
-        + torch.randn(languages, layers, width)[torch.arange(len(rows)) // TEXTS]
-    )
-    found.update(z, torch.ones(len(rows)), rows, concepts)
-    return found
+def small_statistics() -> Statistics:
+    """Statistics of all blocks of the embedded model, with all that an estimator may ask for."""
+    keep = keep_for(ESTIMATORS)
+    return fit(load(str(MODEL)), matching_corpus(), pooling="last", keep=keep).statistics
 
 
 def large_statistics(layers: int, width: int, languages: int, at: int) -> Statistics:
@@ -50,33 +54,60 @@ def large_statistics(layers: int, width: int, languages: int, at: int) -> Statis
     return found
 
 
-def seconds(found: Statistics, name: str, layers: list[int]) -> float:
-    """Time to make the maps of all ordered pairs (one per target where no source is needed)."""
+def maps(found: Statistics, name: str, layer: int) -> None:
+    """The maps of all ordered pairs (one per target where no source is needed) at a block."""
+    if ESTIMATORS[name].source:
+        for source, target in itertools.permutations(found.languages, 2):
+            estimate(name, found, source, target, layer)
+    else:
+        for target in found.languages:
+            estimate(name, found, None, target, layer)
+
+
+def seconds(found: Statistics, name: str, layers: Sequence[int], threads: int) -> float:
+    """Time to make the maps of all blocks, as many blocks at once as there are threads."""
     began = time.perf_counter()
-    for layer in layers:
-        if ESTIMATORS[name].source:
-            for source, target in itertools.permutations(found.languages, 2):
-                estimate(name, found, source, target, layer)
-        else:
-            for target in found.languages:
-                estimate(name, found, None, target, layer)
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(partial(maps, found, name), layers))
     return time.perf_counter() - began
+
+
+def large(threads: int) -> None:
+    """Print a line for each estimator that has a target there."""
+    print("d = 4096, 32 layers, 32 languages, all 992 ordered pairs", flush=True)
+    found = large_statistics(32, 4096, 32, 16)
+    for name in ("difference", "effects"):
+        print(f"  {name:20} {seconds(found, name, found.layers, threads):8.2f} s", flush=True)
+    print(
+        f"  {'erasure, one layer':20} {seconds(found, 'erasure', [16], threads):8.2f} s", flush=True
+    )
+
+
+def small(threads: int) -> None:
+    """Print a line for each estimator, and the sum over the closed forms."""
+    print("d = 192, 6 layers, 12 languages, all 132 ordered pairs", flush=True)
+    found = small_statistics()
+    total = 0.0
+    for name in sorted(ESTIMATORS, key=SEARCHING.__contains__):
+        took = seconds(found, name, found.layers, threads)
+        total += 0.0 if name in SEARCHING else took
+        print(f"  {name:20} {took:8.2f} s", flush=True)
+    print(f"  {'all closed forms':20} {total:8.2f} s", flush=True)
 
 
 def main() -> None:
     """Print one line per estimator."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=2)
-    torch.set_num_threads(parser.parse_args().threads)
-    print("d = 4096, 32 layers, 32 languages, all 992 ordered pairs", flush=True)
-    large = large_statistics(32, 4096, 32, 16)
-    for name in ("difference", "effects"):
-        print(f"  {name:20} {seconds(large, name, list(large.layers)):8.2f} s", flush=True)
-    print(f"  {'erasure, one layer':20} {seconds(large, 'erasure', [16]):8.2f} s", flush=True)
-    print("d = 192, 6 layers, 12 languages, all 132 ordered pairs", flush=True)
-    small = small_statistics(6, 192, 12)
-    for name in ESTIMATORS:
-        print(f"  {name:20} {seconds(small, name, list(small.layers)):8.2f} s", flush=True)
+    parser.add_argument("--only", choices=("small", "large"), help="one of the two models")
+    options = parser.parse_args()
+    if options.only != "small":
+        torch.set_num_threads(options.threads)
+        large(1)
+    if options.only != "large":
+        # Small matrices are worked on by one thread each.
+        torch.set_num_threads(1)
+        small(options.threads)
 
 
 if __name__ == "__main__":

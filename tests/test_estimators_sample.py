@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from langsteer.errors import CorpusError
 from langsteer.estimators import estimate
 from langsteer.estimators.directions import logistic
-from langsteer.estimators.regression import leave_one_out, ridge, rotation
+from langsteer.estimators.regression import leave_one_out, ridge, rotation, thin
 from langsteer.estimators.robust import geometric_median
 from langsteer.maps import LowRank, Shift, affine
 from langsteer.statistics import Keep
@@ -43,7 +43,28 @@ def test_leave_one_out_in_closed_form_is_leaving_one_out(penalty, shape):
         brute += float((y[i] - at).square().sum())
     u, s, _ = torch.linalg.svd(x - x.mean(0), full_matrices=False)
     kept = s > 1e-9
-    assert leave_one_out(u[:, kept], s[kept], y - y.mean(0), penalty) == pytest.approx(brute)
+    (closed,) = leave_one_out(u[:, kept], s[kept], y - y.mean(0), [penalty])
+    assert closed == pytest.approx(brute)
+
+
+def test_the_penalty_chosen_is_the_best_of_those_tried():
+    x, noise = normal(30, 6, seed=0), normal(30, 6, seed=1)
+    change = x @ normal(6, 6, seed=2) / 3 + noise
+    chosen = ridge(x, change).penalty
+    u, s, _ = thin(x - x.mean(0))
+    tried = [chosen * factor for factor in (0.1, 1.0, 10.0)]
+    errors = leave_one_out(u, s, change - change.mean(0), tried)
+    assert min(errors) == errors[1]
+
+
+@pytest.mark.parametrize("shape", [(20, 5), (5, 20)])
+def test_the_thin_decomposition_is_one(shape):
+    x = normal(*shape, seed=0)
+    u, s, v = thin(x)
+    eye = torch.eye(len(s), dtype=torch.float64)
+    torch.testing.assert_close((u * s) @ v.T, x)
+    torch.testing.assert_close(u.T @ u, eye)
+    torch.testing.assert_close(v.T @ v, eye)
 
 
 def test_ridge_agrees_with_scikit_learn():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -45,8 +46,9 @@ def ridge(x: Tensor, change: Tensor, penalty: float | None = None) -> Ridge:
     u, s, basis = thin(xc)
     if penalty is None:
         unit = float(s.square().mean())
-        errors = {unit * one: leave_one_out(u, s, yc, unit * one) for one in PENALTIES}
-        penalty = min(errors, key=errors.__getitem__)
+        penalties = [unit * one for one in PENALTIES]
+        errors = leave_one_out(u, s, yc, penalties)
+        penalty = penalties[errors.index(min(errors))]
     gains = torch.zeros_like(s) if math.isinf(penalty) else s / (s.square() + penalty)
     return Ridge(basis, s, gains[:, None] * (u.T @ yc), penalty)
 
@@ -65,17 +67,22 @@ def thin(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return (near, s, far) if wide else (far, s, near)
 
 
-def leave_one_out(u: Tensor, s: Tensor, y: Tensor, penalty: float) -> float:
-    """Σ of squared errors at each text, predicted from all others, in closed form.
+def leave_one_out(u: Tensor, s: Tensor, y: Tensor, penalties: Sequence[float]) -> list[float]:
+    """For each penalty Σ of squared errors at each text, predicted from all others, in closed form.
 
     `u [n, r]`, `s [r]` are of the centred source's SVD, `y [n, d]` centred. The error at text i is
     its residual over `1 - h_ii` (Allen, 1974), the intercept included in the hat matrix h.
     """
-    gains = torch.zeros_like(s) if math.isinf(penalty) else s.square() / (s.square() + penalty)
-    residual = y - (u * gains) @ (u.T @ y)
-    leverage = 1 / len(y) + (u.square() * gains).sum(1)
-    # A text that decides its own prediction says nothing about others: its error is unbounded.
-    return float((residual.square().sum(1) / (1 - leverage).clamp_min(1e-12).square()).sum())
+    inside, squares, energy = u.T @ y, u.square(), s.square()
+    found = []
+    for penalty in penalties:
+        gains = torch.zeros_like(s) if math.isinf(penalty) else energy / (energy + penalty)
+        residual = torch.addmm(y, u * gains, inside, alpha=-1)
+        leverage = 1 / len(y) + squares @ gains
+        # A text that decides its own prediction says nothing of others: its error is unbounded.
+        spread = (1 - leverage).clamp_min(1e-12)
+        found.append(float((torch.linalg.vector_norm(residual, dim=1) / spread).square().sum()))
+    return found
 
 
 def regression(problem: Problem) -> Map:

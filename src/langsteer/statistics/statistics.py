@@ -202,13 +202,15 @@ class Statistics:
 
     def memo(self, key: tuple[object, ...], make: Callable[[], Tensor]) -> Tensor:
         """What `make` gave for `key` before, if the statistics have not changed since."""
-        if key not in self._memo:
-            made = make()
-            held = sum(value.nbytes for value in self._memo.values())
-            if held + made.nbytes > MEMO_LIMIT:
+        found = self._memo.get(key)
+        if found is None:
+            found = make()
+            # Several threads may make maps of different layers.
+            held = sum(value.nbytes for value in list(self._memo.values()))
+            if held + found.nbytes > MEMO_LIMIT:
                 self._memo.clear()
-            self._memo[key] = made
-        return self._memo[key]
+            self._memo[key] = found
+        return found
 
     def _degrees(self, language: str) -> float:
         """What the scatter of a language is divided by to be a covariance without bias."""
