@@ -10,13 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from langsteer.detect import LinguaDetector
-from langsteer.errors import LanguageError
 from langsteer.evaluation.run import edit_for, templated
 from langsteer.languages import choose, display_name
 from langsteer.loading import Loaded
 from langsteer.space import OperatingPoint, Space
 from langsteer.steering import Edit, Guard, generate
+from langsteer.steering.source import source_languages
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Request:
 
     target: str
     source: str | None
-    """The language of the unsteered answer; None: detect it from each prompt."""
+    """The language of the unsteered answer; None: read it from the stream at each prompt's end."""
     point: OperatingPoint
     max_new_tokens: int = 128
     sample: bool = False
@@ -83,6 +82,8 @@ def answer(
 ) -> list[Answer]:
     """Answer every prompt; they share batches, each with its own source language.
 
+    A prompt whose source language is the target already is answered by the unsteered model.
+
     Args:
         loaded: The model, which the space must fit.
         space: Where its languages lie.
@@ -91,11 +92,12 @@ def answer(
         on_text: Called with every new piece of text of a single prompt.
 
     Raises:
-        LanguageError: A language is not in the space, or none could be detected.
+        LanguageError: A language is not in the space.
+        SteeringError: A prompt is empty, or longer than the context.
     """
     target = choose(request.target, space.languages)
-    sources = [_source(prompt, request, space) for prompt in prompts]
     texts = [templated(loaded, prompt, request.chat) for prompt in prompts]
+    sources = _sources(loaded, space, request, texts)
     edits = [_edit(space, request, source, target) for source in sources]
 
     def run(rows: Sequence[Any] | None, show: Callable[[str], None] | None) -> list[str]:
@@ -138,13 +140,9 @@ def _acted(edit: Edit | None) -> float | None:
     return tally.acted / tally.selected if tally.selected else 0.0
 
 
-def _source(prompt: str, request: Request, space: Space) -> str:
+def _sources(loaded: Loaded, space: Space, request: Request, texts: Sequence[str]) -> list[str]:
+    """The language in which each prompt would be answered: as stated, or as the stream says."""
     if request.source is not None:
-        return choose(request.source, space.languages)
-    found = LinguaDetector(space.languages).detect(prompt).language
-    if found is None:
-        raise LanguageError(
-            f"The language of the prompt {prompt[:60]!r} could not be detected. Name the language "
-            f"that the model would answer in: --from TAG, one of {', '.join(space.languages)}."
-        )
-    return found
+        return [choose(request.source, space.languages)] * len(texts)
+    layer = min(request.point.layers)
+    return source_languages(loaded.stream, loaded.tokenizer, texts, space, layer)

@@ -207,7 +207,10 @@ def generate(
     source: Annotated[
         str,
         typer.Option(
-            "--from", metavar="TAG", help="The language it would answer in; auto: detect."
+            "--from",
+            metavar="TAG",
+            help="The language it would answer in; auto: the one that the stream is in at the end "
+            "of the prompt.",
         ),
     ] = "auto",
     layer: Layers = None,
