@@ -1,12 +1,16 @@
 """The report in a real browser: a phone, the dark, no network, a keyboard."""
 
+import csv
+import io
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from langsteer.report import PairResult, page, write_report
-from report_data import full_report, grown_report, pair_results
+from langsteer.report.answers import KINDS
+from report_data import answers, failures, full_report, grown_report, pair_results
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the playwright package is missing")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -158,6 +162,91 @@ def test_keyboard_opens_the_values(visit, address):
     assert view.evaluate("document.activeElement.tagName") == "SUMMARY"
     view.keyboard.press("Enter")
     assert view.is_visible("#figure-layers table")
+
+
+def saved(view, link) -> list[list[str]]:
+    """The rows of the CSV that a click on a link saves."""
+    with view.expect_download() as waiting:
+        link.click()
+    assert waiting.value.suggested_filename == link.get_attribute("download")
+    text = Path(waiting.value.path()).read_bytes().decode()
+    return list(csv.reader(io.StringIO(text, newline="")))
+
+
+def test_csv_that_is_saved_equals_the_table_on_the_page(visit, address):
+    """Offline, out of the page alone, for each figure that shows its values."""
+    view = visit(address, DESK)
+    figures = view.query_selector_all("figure")
+    assert len(figures) == 10
+    for figure in figures:
+        heading, *rows = saved(view, figure.query_selector('a[download$=".csv"]'))
+        figure.query_selector("summary").click()
+        cells = [
+            [cell.inner_text() for cell in row.query_selector_all("td")]
+            for row in figure.query_selector_all("tbody tr")
+        ]
+        assert len(rows) == len(cells) > 0
+        assert len(heading) == len(figure.query_selector_all("thead th"))
+        for values, shown in zip(rows, cells, strict=True):
+            assert all(map(same, values, shown)), (values, shown)
+
+
+def same(value: str, shown: str) -> bool:
+    """Whether a cell of the page says what stands in the CSV, which is not rounded."""
+    shown = shown.strip()
+    if not value or value == shown:
+        return shown == (value or "–")
+    text = shown.lstrip("<>").rstrip("%").replace("\N{NARROW NO-BREAK SPACE}", "").strip()
+    scale = 100 if shown.endswith("%") else 1
+    return abs(float(text) - scale * float(value)) <= max(0.1, 0.001 * abs(float(text)))
+
+
+def test_answers_are_saved_with_their_verdicts(visit, address):
+    view = visit(address, PHONE)
+    heading, *rows = saved(view, view.query_selector("#answers a[download]"))
+    expected = answers()
+    assert len(rows) == len(expected)
+    assert "right_language" in heading
+    assert "failure" in heading
+    for row, one in zip(rows, expected, strict=True):
+        found = dict(zip(heading, row, strict=True))
+        assert found["prompt"] == one.prompt
+        assert found["answer"] == one.answer
+        assert found["right_language"] == str(one.right_language)
+        assert found["failure"] == one.failure
+
+
+def test_every_kind_of_failure_is_listed_and_leads_to_its_examples(visit, address):
+    view = visit(address, DESK)
+    links = view.query_selector_all("#failures .kinds a")
+    assert [link.inner_text() for link in links] == list(KINDS)
+    for link, kind in zip(links, failures(), strict=True):
+        link.focus()
+        view.keyboard.press("Enter")
+        heading = view.query_selector("h3:target")
+        assert heading.inner_text().startswith(kind.name)
+        assert heading.bounding_box()["y"] < DESK["height"]
+        nothing = heading.evaluate("one => one.nextElementSibling.nextElementSibling.innerText")
+        assert (nothing == "none") == (kind.count == 0)
+
+
+def test_every_focus_can_be_seen(visit, address):
+    """Each stop of the keyboard has an outline and a name."""
+    view = visit(address, DESK)
+    stops = view.evaluate(
+        "[...document.querySelectorAll('a, summary, [tabindex]')]"
+        ".filter(one => one.checkVisibility()).length"
+    )
+    assert stops > 50
+    for _ in range(stops):
+        view.keyboard.press("Tab")
+        width, name = view.evaluate(
+            "() => { const one = document.activeElement, style = getComputedStyle(one);"
+            " return [style.outlineStyle === 'none' ? 0 : parseFloat(style.outlineWidth),"
+            " one.innerText.trim() || one.getAttribute('aria-label') || '']; }"
+        )
+        assert width >= 2, name
+        assert name
 
 
 def test_arabic_stands_at_the_right(visit, address):
