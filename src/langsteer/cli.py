@@ -651,8 +651,9 @@ def _point(
         changes["scope"] = str(Scope.parse(scope))
     if estimator is not None:
         changes["estimator"] = estimator
-    # What is asked for holds for all pairs, also for those that tuning gave a point of their own.
-    return replace(point, **changes, pairs=()) if changes else point
+    # What is asked for holds for all pairs, also for those that tuning gave a point of their own,
+    # and was chosen on no split.
+    return replace(point, **changes, pairs=(), scores={}, split="") if changes else point
 
 
 if __name__ == "__main__":
