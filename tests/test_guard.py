@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import tiny
+from langsteer.answering import Request, answer
 from langsteer.atlas.demo import MODEL
 from langsteer.corpus import Corpus, Text
 from langsteer.errors import LanguageError, SteeringError
@@ -17,7 +18,7 @@ from langsteer.fitting import fit
 from langsteer.forward import Forward, Prompt
 from langsteer.loading import Loaded, load
 from langsteer.residual import ResidualStream
-from langsteer.space import Space
+from langsteer.space import OperatingPoint, Space
 from langsteer.steering import Edit, Guard, Scope, generate, steering
 from langsteer.steering.source import source_languages
 from langsteer.steering.watch import Watch
@@ -289,3 +290,14 @@ def test_on_the_embedded_model_it_acts_only_where_it_is_needed() -> None:
                 ]
         assert guard.tally.acted == 0
         assert guard.tally.selected > 0
+
+
+def test_a_prompt_that_is_answered_in_the_target_language_anyway_has_no_edit() -> None:
+    point = OperatingPoint((LAYER,), strength=3.0)
+    prompts = ["xyzx", "abcab", "mnonm"]
+    request = Request("fr", None, point, max_new_tokens=6, compare=True)
+    found = answer(loaded(), space(), prompts, request)
+    assert [one.source for one in found] == ["fr", "de", "it"]
+    assert [one.steered == one.unsteered for one in found] == [True, False, False]
+    stated = answer(loaded(), space(), prompts, replace(request, source="fr"))
+    assert [one.steered for one in stated] == [one.unsteered for one in stated]
