@@ -1,6 +1,6 @@
 """Seconds that estimators take: all maps of the embedded model, and those of a large one.
 
-The embedded model has 6 blocks, width 192 and 12 languages, so 792 maps of ordered pairs; its
+The embedded model has 8 blocks, width 192 and 12 languages, so 1056 maps of ordered pairs; its
 statistics are of the prompts that match its tasks. The large one is as wide as a model of eight
 thousand million parameters, its statistics are random numbers.
 
@@ -85,8 +85,12 @@ def large(threads: int) -> None:
 
 def small(threads: int) -> None:
     """Print a line for each estimator, and the sum over the closed forms."""
-    print("d = 192, 6 layers, 12 languages, all 132 ordered pairs", flush=True)
     found = small_statistics()
+    print(
+        f"d = {found.width}, {len(found.layers)} layers, {len(found.languages)} languages, "
+        "all 132 ordered pairs",
+        flush=True,
+    )
     total = 0.0
     for name in sorted(ESTIMATORS, key=SEARCHING.__contains__):
         took = seconds(found, name, found.layers, threads)

@@ -38,7 +38,7 @@ from langsteer.loading import Loaded, load
 from langsteer.space import OperatingPoint, Space
 from langsteer.tuning import sample_cases
 
-LAYERS = (1, 2, 3, 4)
+LAYERS = (2, 3, 4, 5)
 STRENGTHS = (0.7, 1.0, 1.5)
 FINALISTS = 2
 MAX_NEW_TOKENS = 24

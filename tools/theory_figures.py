@@ -1,4 +1,4 @@
-"""Draw the figures of docs/theory.md that synthetic latents suffice for.
+"""Draw the figures of docs/theory.md: of synthetic latents, and of those of the embedded model.
 
 Run: python tools/theory_figures.py [--output docs/figures]
 """
@@ -12,14 +12,21 @@ import matplotlib.pyplot as plt
 import torch
 from torch import Tensor
 
+from langsteer.atlas.demo import MODEL
+from langsteer.atlas.tasks import matching_corpus
 from langsteer.estimators import estimate
 from langsteer.estimators.uncertainty import pairs
+from langsteer.fitting import fit
+from langsteer.loading import load
 from langsteer.statistics import Keep, Statistics
 
 LANGUAGES = ("s", "t")
 WIDTH, FEATURES = 64, 200
 INK, FAINT = "#333333", "#bbbbbb"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
+BLOCK = 3
+COUNTS = (4, 8, 16, 32, 64)
+DRAWS = 4
 
 
 def folded(latents: dict[str, Tensor], concepts: dict[str, list[str | None]]) -> Statistics:
@@ -68,6 +75,9 @@ def error_by_texts(path: Path) -> None:
     axes.loglog(counts, seen, "o", color=COLOURS[0], label="seen: |Δ̂ - Δ|")
     axes.loglog(counts, predicted, "-", color=COLOURS[1], label="predicted: sqrt(tr V)")
     axes.set(xlabel="texts in each language", ylabel="error of Δ")
+    axes.set_xticks(counts, [str(n) for n in counts])
+    axes.set_yticks([0.25, 0.5, 1, 2], ["0.25", "0.5", "1", "2"])
+    axes.minorticks_off()
     finish(figure, axes, path / "error-by-texts")
 
 
@@ -122,7 +132,7 @@ def plane(path: Path) -> None:
         "t": torch.randn(n, 2, generator=generator).double() @ wide + torch.tensor([3.0, 0.5]),
     }
     found = folded(latents, {one: [None] * n for one in LANGUAGES})
-    figure, grid = plt.subplots(1, 4, figsize=(10, 2.6), sharex=True, sharey=True)
+    figure, grid = plt.subplots(1, 4, figsize=(10.5, 2.4), sharex=True, sharey=True)
     for axes, name in zip(grid, ("difference", "exchange", "erasure", "transport"), strict=True):
         moved = estimate(name, found, "s", "t", 0)(latents["s"])
         for z, colour, label in (
@@ -133,12 +143,79 @@ def plane(path: Path) -> None:
             axes.plot(*z.T.tolist(), ".", ms=3, color=colour, label=label)
         axes.set_title(name, fontsize=10, color=INK)
         axes.set_aspect("equal")
-    finish(figure, grid[0], path / "four-maps")
+    finish(figure, grid[-1], path / "four-maps", loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
-def finish(figure: plt.Figure, axes: plt.Axes, path: Path) -> None:
+def shares_by_block(found: Statistics, path: Path) -> None:
+    """How much of the variance of text latents is concept, language and the rest of it."""
+    shares = found.alignment.shares(adjusted=True)
+    figure, axes = plt.subplots(figsize=(5, 3.2))
+    for colour, name in zip(COLOURS, shares._fields, strict=False):
+        axes.plot(found.layers, getattr(shares, name), "o-", color=colour, label=name)
+    axes.set(xlabel="block", ylabel="share of the variance", ylim=(0, 1))
+    finish(figure, axes, path / "atlas-shares")
+
+
+def cosine_by_texts(found: Statistics, path: Path) -> None:
+    """Cosine of Δ from few concepts with Δ from others, and what is predicted of it.
+
+    Both are estimates, so that the predicted cosine of the two is the product of theirs.
+    """
+    at = found.at(BLOCK)
+    rows = {
+        language: dict(zip(part.keys, part.latents[:, at].double(), strict=True))
+        for language, part in found.sample.parts.items()
+    }
+    keys = sorted(set.intersection(*(set(part) for part in rows.values())))
+    half = len(keys) // 2
+    reference = chosen(rows, keys[:half])
+    seen, predicted = [], []
+    for n in COUNTS:
+        runs = [draw(rows, keys[half:], n, reference, seed) for seed in range(DRAWS)]
+        seen.append(sum(run[0] for run in runs) / DRAWS)
+        predicted.append(sum(run[1] for run in runs) / DRAWS)
+    figure, axes = plt.subplots(figsize=(5, 3.2))
+    axes.semilogx(COUNTS, seen, "o", color=COLOURS[0], label="seen")
+    axes.semilogx(COUNTS, predicted, "-", color=COLOURS[1], label="predicted")
+    axes.set(xlabel="concepts, each in every language", ylabel="cosine of two Δ", ylim=(None, 1))
+    axes.set_xticks(COUNTS, [str(n) for n in COUNTS])
+    axes.minorticks_off()
+    finish(figure, axes, path / "atlas-texts")
+
+
+def chosen(rows: dict[str, dict[int, Tensor]], keys: list[int]) -> Statistics:
+    """Statistics of some concepts alone."""
+    latents = {
+        language: torch.stack([part[key] for key in keys]) for language, part in rows.items()
+    }
+    return folded(latents, {language: [str(key) for key in keys] for language in rows})
+
+
+def draw(
+    rows: dict[str, dict[int, Tensor]], keys: list[int], n: int, reference: Statistics, seed: int
+) -> tuple[float, float]:
+    """Medians over the pairs of languages: the cosine with the reference, seen and predicted."""
+    order = torch.randperm(len(keys), generator=torch.Generator().manual_seed(seed)).tolist()
+    few = chosen(rows, [keys[place] for place in order[:n]])
+    upper = torch.triu_indices(len(rows), len(rows), 1)
+    deltas = [(part.means(0)[upper[1]] - part.means(0)[upper[0]]) for part in (few, reference)]
+    seen = torch.cosine_similarity(*deltas, dim=1)
+    promised = [pairs(part).cosine[0][upper[0], upper[1]] for part in (few, reference)]
+    return float(seen.median()), float((promised[0] * promised[1]).median())
+
+
+def finish(
+    figure: plt.Figure,
+    axes: plt.Axes,
+    path: Path,
+    *,
+    loc: str = "best",
+    bbox_to_anchor: tuple[float, float] | None = None,
+) -> None:
     """Legend, clean spines, and the file."""
-    axes.legend(frameon=False, fontsize=8, loc="best", handletextpad=0.3)
+    axes.legend(
+        frameon=False, fontsize=8, loc=loc, bbox_to_anchor=bbox_to_anchor, handletextpad=0.3
+    )
     for one in figure.axes:
         one.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
@@ -156,6 +233,10 @@ def main() -> None:
     error_by_texts(folder)
     bias_by_topics(folder)
     plane(folder)
+    keep = Keep(sample=400)
+    found = fit(load(str(MODEL)), matching_corpus(), pooling="last", keep=keep).statistics
+    shares_by_block(found, folder)
+    cosine_by_texts(found, folder)
 
 
 if __name__ == "__main__":
