@@ -150,7 +150,8 @@ def test_downloads_are_the_files_beside_the_page(folder, page):
     }
     beside = {path.name: path.read_bytes() for path in (folder / "figures").iterdir()}
     assert found == beside
-    assert {"results.csv", "failures.csv", "answers.csv", "methods.csv"} <= beside.keys()
+    tables = ("results", "metrics", "failures", "answers", "methods")
+    assert {f"{name}.csv" for name in tables} <= beside.keys()
 
 
 def test_clip_paths_exist(source, page):
@@ -221,6 +222,22 @@ def sorted_items(row: dict[str, str]) -> list[tuple[str, str]]:
     return sorted(row.items())
 
 
+def test_every_metric_is_on_the_page_and_in_its_csv(folder, page):
+    found = rows(folder / "figures/metrics.csv")
+    shown = re.sub(r"\s+", " ", page.text)
+    for row, one in zip(found, grown_report().metrics, strict=True):
+        assert (row["metric"], row["condition"], row["better"]) == (
+            one.metric,
+            one.condition,
+            one.better,
+        )
+        numbers_read = [float(row[name]) for name in ("value", "low", "high", "n")]
+        assert numbers_read == [one.value.value, one.value.low, one.value.high, one.value.n]
+    assert "perplexity ↓ (less is better) 6.25 6.01–6.52 – 5.12 5.03–5.31" in shown
+    assert "target language ↑ (more is better) 97.1 % " in shown
+    assert grown_report().costs[0] in shown
+
+
 def test_rates_in_csv_have_their_intervals(folder):
     for row, point in zip(rows(folder / "figures/layers.csv"), grown_report().layers, strict=True):
         assert int(row["layer"]) == point.layer
@@ -251,8 +268,8 @@ def test_nothing_half_written_is_left(folder):
 def test_sections_are_in_order(page):
     anchors = [attrs["id"] for tag, attrs in page.elements if tag == "section"]
     assert " ".join(anchors) == (
-        "examples results methods layers surface pairs confusion failures answers map shares "
-        "words uncertainty provenance"
+        "examples results metrics methods layers surface pairs confusion failures answers map "
+        "shares words uncertainty provenance"
     )
 
 

@@ -316,6 +316,13 @@ def as_report(proof: Proof, descriptions: Mapping[str, str]) -> report.Report:
             for one in delta_quality(space.statistics)
         ],
         surface=surface_of(point),
+        metrics=[
+            report.MetricResult(metric.title, condition, found[metric.name], metric.better)
+            for metric in METRICS
+            for condition, found in proof.metrics.items()
+            if metric.name in found
+        ],
+        costs=[f"{line[0].upper()}{line[1:]}." for line in cost_lines(proof.cost)],
         methods=methods_of(families),
         estimators=estimators_of(point),
         confusion=confusion_of(proof.outcomes),

@@ -8,7 +8,8 @@ that was not measured is `None`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from langsteer.evaluation.rates import Rate
+from langsteer.evaluation.metrics import Better
+from langsteer.evaluation.rates import Estimate, Rate
 from langsteer.evaluation.run import Condition
 from langsteer.space import OperatingPoint
 
@@ -51,6 +52,16 @@ class FamilyResult:
     name: str
     description: str
     conditions: Sequence[ConditionResult]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricResult:
+    """One metric under one condition, over all families; `better` says which way is good."""
+
+    metric: str
+    condition: Condition
+    value: Estimate
+    better: Better = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +241,8 @@ class Report:
     """Everything that the page shows.
 
     `summary` is what was done, in three sentences; `seconds` is the time taken by each stage, in
-    the order in which the stages ran; `created` is a date for the reader.
+    the order in which the stages ran; `created` is a date for the reader; `costs` says in a
+    sentence each what steering changes where it should change nothing.
     """
 
     title: str
@@ -243,6 +255,8 @@ class Report:
     warnings: Sequence[str] = ()
     created: str = ""
     families: Sequence[FamilyResult] = ()
+    metrics: Sequence[MetricResult] = ()
+    costs: Sequence[str] = ()
     examples: Sequence[Example] = ()
     layers: Sequence[LayerPoint] = ()
     pairs: Sequence[PairResult] = ()

@@ -2,7 +2,7 @@
 
 import math
 
-from langsteer.evaluation.rates import Rate
+from langsteer.evaluation.rates import Estimate, Rate
 
 SPACE = "\N{NO-BREAK SPACE}"
 DASH = "\N{EN DASH}"
@@ -31,6 +31,16 @@ def bare_percent(value: float | None, digits: int = 1) -> str:
 def interval(rate: Rate) -> str:
     """The interval of a rate as `96.8–97.9`."""
     return f"{bare_percent(rate.low)}{DASH}{bare_percent(rate.high)}"
+
+
+def estimate(one: Estimate) -> str:
+    """The value of an estimate: a share as a percentage, any other number with three digits."""
+    return percent(one.value) if isinstance(one, Rate) else f"{one.value:.3g}"
+
+
+def estimated(one: Estimate) -> str:
+    """The interval of an estimate, as its value is written."""
+    return interval(one) if isinstance(one, Rate) else f"{one.low:.3g}{DASH}{one.high:.3g}"
 
 
 def real(value: float | None) -> str:

@@ -16,7 +16,14 @@ from langsteer.files import write_whole
 from langsteer.languages import display_name
 from langsteer.report import numbers
 from langsteer.report.colours import DARK, LIGHT, declarations
-from langsteer.report.data import ConditionResult, Example, FamilyResult, MethodResult, Report
+from langsteer.report.data import (
+    ConditionResult,
+    Example,
+    FamilyResult,
+    MethodResult,
+    MetricResult,
+    Report,
+)
 from langsteer.report.downloads import Download, download, link
 from langsteer.report.drawing import Chart, png, svg
 from langsteer.report.figures import (
@@ -35,6 +42,7 @@ from langsteer.report.results import (
     CONDITION_NAMES,
     answers_table,
     failures_table,
+    metrics_table,
     results_table,
 )
 from langsteer.report.tables import HALVES, Table
@@ -120,6 +128,7 @@ def other_tables(report: Report) -> dict[str, Table]:
     """The tables that belong to no figure, by name; those without rows are left out."""
     tables = {
         "results": results_table(report.families),
+        "metrics": metrics_table(report.metrics),
         "failures": failures_table(report.failures),
         "answers": answers_table(report.answers),
     }
@@ -187,6 +196,8 @@ def render(
         files=files,
         style=stylesheet(),
         groups=grouped(report.examples),
+        metric_conditions=list(dict.fromkeys(one.condition for one in report.metrics)),
+        metric_rows=metric_rows(report.metrics),
         tiles=[family for family in report.families if condition(family, "steered")],
     )
     return page.translate(NOT_SHOWABLE)
@@ -210,6 +221,8 @@ def environment() -> Environment:
         "count": numbers.count,
         "seconds": numbers.seconds,
         "size": numbers.size,
+        "estimate": numbers.estimate,
+        "estimated": numbers.estimated,
         "language": language_name,
         "joined": joined,
         "plain": numbers.plain,
@@ -234,6 +247,14 @@ def stylesheet() -> Markup:
 def condition(family: FamilyResult, name: str) -> ConditionResult | None:
     """The result of a family under one condition, if there is one."""
     return next((one for one in family.conditions if one.name == name), None)
+
+
+def metric_rows(metrics: Sequence[MetricResult]) -> dict[str, dict[str, MetricResult]]:
+    """Metric → condition → result, in the order in which the metrics come."""
+    rows: dict[str, dict[str, MetricResult]] = {}
+    for one in metrics:
+        rows.setdefault(one.metric, {})[one.condition] = one
+    return rows
 
 
 def grouped(examples: Iterable[Example]) -> list[ExampleGroup]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, fields
 
-from langsteer.report.data import Answer, FailureKind, FamilyResult
+from langsteer.report.data import Answer, FailureKind, FamilyResult, MetricResult
 from langsteer.report.tables import Column, Table, rate_columns, rate_values
 
 CONDITION_NAMES: Mapping[str, str] = {
@@ -37,6 +37,19 @@ def results_table(families: Sequence[FamilyResult]) -> Table:
         for family in families
         for one in family.conditions
     ]
+    return Table(columns, rows)
+
+
+def metrics_table(metrics: Sequence[MetricResult]) -> Table:
+    """One row for each metric and condition."""
+    columns = [
+        Column("metric", "Metric", "text"),
+        Column("condition", "Condition", "text"),
+        Column("better", "Better", "text"),
+        *(Column(name, name, "real") for name in ("value", "low", "high")),
+        Column("n", "n", "count"),
+    ]
+    rows = [[one.metric, one.condition, one.better, *astuple(one.value)] for one in metrics]
     return Table(columns, rows)
 
 
