@@ -38,8 +38,8 @@ from langsteer.loading import Loaded, load
 from langsteer.space import OperatingPoint, Space
 from langsteer.tuning import sample_cases
 
-LAYERS = (2, 3, 4, 5)
-STRENGTHS = (0.7, 1.0, 1.5)
+LAYERS = (2, 3, 4)
+STRENGTHS = (0.6, 1.0, 1.6, 2.5)
 FINALISTS = 2
 MAX_NEW_TOKENS = 24
 FEW = 16
