@@ -125,22 +125,11 @@ def plain_corpus(split: Split = "fit", per_language: int = 100, seed: int = 0) -
     return Corpus(tuple(texts), name=f"atlas-{split}-plain")
 
 
-def full_lists(language: str) -> list[Prompt]:
-    """All months and all days of the week in order: the longest answers that the atlas has.
+def full_list_prompt(language: str, kind: str) -> Prompt:
+    """All months or days of the week in order: the longest answers that the atlas has.
 
-    Their names belong to all splits, but the prompts hold none of them.
+    The names belong to all splits, but the prompt holds none of them.
     """
-    return [_full_list(language, kind) for kind in ORDERED_LISTS]
-
-
-def topic(item: Item) -> str:
-    """What an item is about: ``country``, ``currency``, ``language`` or ``calendar``."""
-    _, *rest = item.id.split(":")
-    about = rest[1] if item.family == "translation" else rest[0]
-    return {"region": "country"}.get(about, about if about in OPEN_LISTS else "calendar")
-
-
-def _full_list(language: str, kind: str) -> Prompt:
     document = full_list(language, kind)
     others = [code for code in world().languages if code != language]
     return Prompt(
@@ -152,6 +141,13 @@ def _full_list(language: str, kind: str) -> Prompt:
         instructed={code: _requested(document, language, code) for code in others},
         lexical=True,
     )
+
+
+def topic(item: Item) -> str:
+    """What an item is about: ``country``, ``currency``, ``language`` or ``calendar``."""
+    _, *rest = item.id.split(":")
+    about = rest[1] if item.family == "translation" else rest[0]
+    return {"region": "country"}.get(about, about if about in OPEN_LISTS else "calendar")
 
 
 def _translations(split: Split, generator: random.Random, examples: int) -> list[Item]:
