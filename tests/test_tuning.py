@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+import tiny
 from langsteer.atlas.demo import MODEL
 from langsteer.atlas.tasks import MEASURED, matching_corpus, prompts
 from langsteer.atlas.world import SPLITS, world
@@ -28,13 +29,17 @@ from langsteer.evaluation.run import Case, Outcome, Runner, cases, ordered_pairs
 from langsteer.evaluation.summary import objective
 from langsteer.fitting import fit
 from langsteer.loading import load
+from langsteer.maps import Shift
+from langsteer.residual import ResidualStream
 from langsteer.space import OperatingPoint, Space
 from langsteer.statistics import Statistics
+from langsteer.steering import Edit, Scope, generate
 from langsteer.tuning import Journal, candidates, promises, sample_cases, tune, tune_space
 from langsteer.tuning.cases import in_order
 from langsteer.tuning.comparing import compare, surely_better
 from langsteer.tuning.degenerate import is_degenerate, repeats
 from langsteer.tuning.prediction import rank_correlation
+from langsteer.tuning.prefix import can_share, shared_prefix
 from langsteer.tuning.table import place
 
 LANGUAGES = ("de", "en", "fr", "ja")
@@ -453,3 +458,48 @@ def test_all_cases_of_the_embedded_prompts_can_be_ordered() -> None:
     pairs = len({(case.source, case.target) for case in every})
     start = in_order(every)[:pairs]
     assert len({(case.source, case.target) for case in start}) == pairs
+
+
+# Equal rows share the blocks below the edit.
+
+
+@pytest.mark.parametrize(
+    "family", ["llama", "mistral", "qwen3", "gpt2", "gpt_neox", "phi", "olmo2"]
+)
+@pytest.mark.parametrize("last", [0, 1])
+def test_rows_that_share_their_prompt_write_what_they_write_alone(family: str, last: int) -> None:
+    stream, tokenizer = ResidualStream(tiny.shared(family)), tiny.tokenizer()
+    assert can_share(stream, last)
+    texts = ["ab", "a longer one", "ab", "ab", "a longer one", "x"]
+    generator = torch.Generator().manual_seed(1)
+    shift = Shift(torch.randn(tiny.WIDTH, generator=generator))
+    edits = [
+        Edit({last: shift}, strength, Scope.parse(scope))
+        for strength, scope in zip((1, 2, 0.5) * 2, ("all",) * 3 + ("generated",) * 3, strict=True)
+    ]
+    alone = generate(stream, tokenizer, texts, edits, max_new_tokens=6)
+    with shared_prefix(stream, last) as saved:
+        together = generate(stream, tokenizer, texts, edits, max_new_tokens=6)
+    assert together == alone
+    assert len(set(together)) > len(set(texts))
+    assert saved == [3]
+    assert generate(stream, tokenizer, texts, edits, max_new_tokens=6) == alone
+    assert not any("forward" in vars(block) for block in stream.blocks)
+
+
+def test_a_model_that_keeps_other_states_is_run_as_ever() -> None:
+    assert not can_share(ResidualStream(tiny.shared("mamba")), 0)
+
+
+def test_a_block_that_looks_at_other_rows_is_found_out() -> None:
+    model = tiny.make("llama")
+    stream = ResidualStream(model)
+    assert can_share(stream, 1)
+    plain = stream.blocks[1].forward
+
+    def crowded(hidden: torch.Tensor, *args: object, **kwargs: object) -> object:
+        return plain(hidden + len(hidden), *args, **kwargs)
+
+    stream.blocks[1].forward = crowded
+    assert not can_share(stream, 1)
+    assert stream.blocks[1].forward is crowded

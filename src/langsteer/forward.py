@@ -274,7 +274,7 @@ class Tap:
             hidden = ears.editor.edit(forward, index, hidden)
         for reader in ears.readers:
             reader(index, hidden)
-        return None if hidden is before else _with_hidden(output, hidden)
+        return None if hidden is before else with_hidden(output, hidden)
 
     def _parameters(self, module: nn.Module) -> tuple[str, ...]:
         kind = type(module)
@@ -306,7 +306,8 @@ def hidden_of(output: Any) -> Tensor:
     raise ModelError(f"a block returned {type(output).__name__}, in which no latents can be found")
 
 
-def _with_hidden(output: Any, hidden: Tensor) -> Any:
+def with_hidden(output: Any, hidden: Tensor) -> Any:
+    """What a block returned, with other latents in it."""
     if isinstance(output, Tensor):
         return hidden
     if isinstance(output, list):

@@ -24,7 +24,7 @@ MODEL = Path(__file__).parent / "model"
 """The embedded model: a folder like that of any other."""
 TUNE_PROMPTS = 6
 TEST_PROMPTS = 12
-TUNE_TOKENS = 30_000
+TUNE_TOKENS = 24_000
 PER_PAIR = 4
 MAX_NEW_TOKENS = 36
 

@@ -20,7 +20,9 @@ Item = tuple[Case, OperatingPoint]
 class Answering(Protocol):
     """What answers and judges: a `Runner`."""
 
-    tokens: int
+    @property
+    def tokens(self) -> int:
+        """How many tokens were generated so far."""
 
     def steer(
         self, condition: Condition, todo: Sequence[Case], points: Sequence[OperatingPoint]
@@ -94,12 +96,13 @@ class Asker:
 
 
 def _batches(items: Sequence[Item]) -> Iterator[list[int]]:
-    """Rows of one family and of similar length, so that few of them wait for the others."""
+    """Rows of one family and of similar length, those of one prompt together."""
     families: dict[str, list[int]] = {}
     for row, (case, _) in enumerate(items):
         families.setdefault(case.prompt.family, []).append(row)
     for rows in families.values():
-        rows.sort(key=lambda row: len(items[row][0].prompt.text))
+        texts = {row: items[row][0].prompt.text for row in rows}
+        rows.sort(key=lambda row: (len(texts[row]), texts[row]))
         for start in range(0, len(rows), BATCH):
             yield rows[start : start + BATCH]
 

@@ -189,6 +189,9 @@ class _Search:
         outcomes = self.answered.outcomes(point)
         own = self._trial(point)
         low, high = interval(compare([outcomes]).drawn[0])
+        if low == high:  # all agree, and the bootstrap would claim certainty
+            rate = own.scores.score or own.scores.language_rate
+            low, high = rate.low, rate.high
         found = {
             "objective": own.objective,
             "objective_low": low,

@@ -15,6 +15,7 @@ from langsteer.space import OperatingPoint, Space
 from langsteer.tuning.cases import sample_cases
 from langsteer.tuning.journal import Journal, digest
 from langsteer.tuning.prediction import candidates, promises
+from langsteer.tuning.prefix import SharingRunner
 from langsteer.tuning.search import BUDGET, SCOPES, Tuned, tune
 
 
@@ -92,7 +93,7 @@ def tune_space(
             bar.say(f"tune; {best}" if best else "tune")
 
         return tune(
-            runner,
+            SharingRunner(runner),
             every,
             layers=sorted(layers, key=lambda layer: -promised.get(layer, 0.0)),
             scopes=scopes,

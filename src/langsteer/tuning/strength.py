@@ -18,7 +18,7 @@ TOLERANCE = 0.01
 """A gain of less than one point is not worth another try."""
 TRIES = 4
 """The most strengths after the first three."""
-APART = 1.04
+APART = 1.1
 """Two strengths closer than by this factor are taken to be one."""
 
 
