@@ -168,6 +168,7 @@ def cosine_by_texts(found: Statistics, path: Path) -> None:
     }
     keys = sorted(set.intersection(*(set(part) for part in rows.values())))
     half = len(keys) // 2
+    print(f"{half} concepts for the reference, {len(keys) - half} to draw from")
     reference = chosen(rows, keys[:half])
     seen, predicted = [], []
     for n in COUNTS:
@@ -234,7 +235,9 @@ def main() -> None:
     bias_by_topics(folder)
     plane(folder)
     keep = Keep(sample=400)
-    found = fit(load(str(MODEL)), matching_corpus(), pooling="last", keep=keep).statistics
+    found = fit(
+        load(str(MODEL)), matching_corpus(per_family=1000), pooling="last", keep=keep
+    ).statistics
     shares_by_block(found, folder)
     cosine_by_texts(found, folder)
 
