@@ -60,7 +60,8 @@ def page(table: Table) -> str:
         "## All in all",
         summary(table),
         *verdicts(table, ours, others),
-        "Tuning includes fitting and the package's start; answering is one setting on average. "
+        "Seconds are of processor time, one setting on average: *tuning* with fitting and with "
+        "the start of the package, *answering* the test prompts. "
         "Memory is the most that the process of a method, or one that it started, had resident: "
         "the libraries and the model take most of it.",
         "## Setting by setting",
