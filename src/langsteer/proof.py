@@ -285,7 +285,7 @@ def as_report(proof: Proof, descriptions: Mapping[str, str]) -> report.Report:
     space, loaded, point = proof.space, proof.loaded, proof.point
     families = proof.families
     return report.Report(
-        title=f"Steering {loaded.model.config.model_type} into {len(space.languages)} languages",
+        title=f"Steering {loaded.model.config.model_type} into {_counted(proof.outcomes)}",
         model=report.ModelFacts(
             Path(loaded.name).name,
             loaded.model.config.model_type,
@@ -346,6 +346,12 @@ def _summary(proof: Proof, families: dict[str, dict[Condition, Scores]]) -> list
         f"was added with strength {point.strength:g} (scope: {point.scope}).",
         f"Steered, {listed} came out in the target language.",
     ]
+
+
+def _counted(outcomes: Sequence[Outcome]) -> str:
+    """How many languages were steered to."""
+    count = len({one.case.target for one in outcomes})
+    return f"{count} language{'s' if count != 1 else ''}"
 
 
 def _condition(name: Condition, found: Scores) -> report.ConditionResult:

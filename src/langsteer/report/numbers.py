@@ -8,10 +8,12 @@ SPACE = "\N{NO-BREAK SPACE}"
 DASH = "\N{EN DASH}"
 NONE = "\N{EN DASH}"
 """What stands for a number that was not measured."""
+ROUNDING = 1e-9
+"""What sums of weights may be off by: a share this near to 1 is 1."""
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """A fraction as `97.3 %`. Only 1 is written as 100 % and only 0 as 0 %."""
+    """A fraction as `97.3 %`. Only 1 is written as 100 % and only 0 as 0 %, to `ROUNDING`."""
     return f"{bare_percent(value, digits)}{SPACE}%" if known(value) else NONE
 
 
@@ -21,9 +23,9 @@ def bare_percent(value: float | None, digits: int = 1) -> str:
         return NONE
     text = f"{100 * value:.{digits}f}"
     smallest = 10.0**-digits
-    if value < 1 and float(text) >= 100:
+    if value < 1 - ROUNDING and float(text) >= 100:
         return f">{100 - smallest:.{digits}f}"
-    if value > 0 and float(text) <= 0:
+    if value > ROUNDING and float(text) <= 0:
         return f"<{smallest:.{digits}f}"
     return text
 

@@ -279,7 +279,7 @@ def language_name(tag: str) -> str:
 
 def joined(text: str) -> str:
     """Prose in which no line breaks between a number and its per cent sign."""
-    return re.sub(r"(?<=\d) %", f"{numbers.SPACE}%", text)
+    return re.sub(r"(?<=\d) ?%", f"{numbers.SPACE}%", text)
 
 
 def join_layers(layers: Sequence[int]) -> str:
