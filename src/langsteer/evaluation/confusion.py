@@ -71,7 +71,7 @@ class _Parts:
     """What of an answer is shown to the detector, and its words."""
 
     whole: str
-    words: list[Word]
+    words: tuple[Word, ...]
     lines: list[str]
     stretches: list[tuple[str, int]]
     """Text and number of words."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 
 from langsteer.languages import likely_script, parts
@@ -14,6 +15,7 @@ UNSPACED = frozenset({"HAN", "KANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN
 LETTERS_PER_WORD = 2
 """In these scripts so many letters count as one word: a word of Chinese or Japanese has about two.
 """
+CACHE = 16384
 CJK_LETTERS = {
     "Hans": frozenset({"HAN"}),
     "Hant": frozenset({"HAN"}),
@@ -35,12 +37,13 @@ def lines(text: str) -> list[str]:
     return [line for line in text.split("\n") if line.strip()]
 
 
-def words(text: str) -> list[Word]:
+@lru_cache(maxsize=CACHE)
+def words(text: str) -> tuple[Word, ...]:
     """The words of a text: what stands between spaces, without digits and punctuation.
 
     A word ends where the script changes. In scripts without spaces, two letters are a word.
     """
-    found = []
+    found: list[Word] = []
     for piece in unicodedata.normalize("NFKC", text).split():
         letters = _letters(piece)
         for script, run in groupby(letters, key=lambda one: one[1]):
@@ -50,7 +53,7 @@ def words(text: str) -> list[Word]:
                 Word("".join(spelt[start : start + size]), script)
                 for start in range(0, len(spelt), size)
             ]
-    return found
+    return tuple(found)
 
 
 def scripts_of(tag: str) -> frozenset[str]:

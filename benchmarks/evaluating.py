@@ -1,0 +1,54 @@
+"""How long `langsteer evaluate` takes on the embedded model: all pairs, all conditions.
+
+    python benchmarks/evaluating.py [--prompts 50]
+
+Asks about so many prompts for every ordered pair of the twelve languages, and prints the seconds of
+every stage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from math import ceil
+
+import torch
+
+from langsteer.atlas.demo import MODEL
+from langsteer.atlas.tasks import MEASURED, matching_corpus, prompts
+from langsteer.evaluation.run import STEERED
+from langsteer.fitting import fit
+from langsteer.loading import load
+from langsteer.proof import prove
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--prompts", type=int, default=50, help="prompts of each pair of languages")
+    options = parser.parse_args()
+    began = time.perf_counter()
+    loaded = load(str(MODEL))
+    space = fit(loaded, matching_corpus(), pooling="last", progress=False)
+    ready = time.perf_counter()
+    asked = prompts("test", ceil(options.prompts / len(MEASURED)))
+    proof = prove(loaded, space, asked, space.default_point(), quiet=True)
+    steered = [one for one in proof.outcomes if one.condition == STEERED]
+    pairs = len({(one.case.source, one.case.target) for one in steered})
+    found = {
+        "languages": len(space.languages),
+        "pairs": pairs,
+        "prompts per pair": round(len(steered) / pairs, 1),
+        "answers": len(proof.outcomes),
+        "threads": torch.get_num_threads(),
+        "load of the machine": os.getloadavg()[0],
+        "seconds to load and fit": round(ready - began, 1),
+        "seconds": {name: round(value, 1) for name, value in proof.seconds.items()},
+        "seconds to evaluate": round(time.perf_counter() - ready, 1),
+    }
+    print(json.dumps(found, ensure_ascii=False, indent=2))
+
+
+if __name__ == "__main__":
+    main()
