@@ -6,7 +6,7 @@ import torch
 from langsteer.estimators import estimate
 from langsteer.estimators.uncertainty import delta_error, predicted_cosine
 from langsteer.statistics import Statistics
-from latents import normal
+from latents import aligned, normal, statistics
 
 LANGUAGES = ("de", "en", "ja")
 FEATURES, WIDTH = 200, 64
@@ -50,6 +50,22 @@ def test_intervals_cover_on_features_in_superposition():
         estimated = found.mean("ja", 0) - found.mean("de", 0)
         hit += int(((estimated - truth).abs() <= 1.96 * error).sum())
         total += WIDTH
+    assert 0.93 <= hit / total <= 0.97
+
+
+def test_intervals_of_effects_cover_where_translations_are_missing():
+    hit = total = 0
+    for seed in range(40):
+        world = aligned(100 * seed, languages=LANGUAGES, concepts=60, width=20)
+        kept = torch.rand(3, 60, generator=torch.Generator().manual_seed(seed)) < 0.6
+        for i, language in enumerate(LANGUAGES):
+            rows = kept[i].nonzero().flatten().tolist()
+            world.latents[language] = world.latents[language][rows]
+            world.concepts[language] = [f"c{row}" for row in rows]
+        alignment = statistics(world).alignment
+        apart = alignment.contrast("de", "ja")[0] - world.delta("de", "ja")
+        hit += int((apart.abs() <= 1.96 * alignment.contrast_error("de", "ja")[0]).sum())
+        total += 20
     assert 0.93 <= hit / total <= 0.97
 
 

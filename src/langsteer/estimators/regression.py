@@ -42,15 +42,17 @@ def ridge(x: Tensor, change: Tensor, penalty: float | None = None) -> Ridge:
 
     Without a penalty the one with the least leave-one-out error of `PENALTIES` is taken.
     """
-    xc, yc = x - x.mean(0), change - change.mean(0)
-    u, s, basis = thin(xc)
-    if penalty is None:
-        unit = float(s.square().mean())
-        penalties = [unit * one for one in PENALTIES]
-        errors = leave_one_out(u, s, yc, penalties)
-        penalty = penalties[errors.index(min(errors))]
-    gains = torch.zeros_like(s) if math.isinf(penalty) else s / (s.square() + penalty)
-    return Ridge(basis, s, gains[:, None] * (u.T @ yc), penalty)
+    yc = change - change.mean(0)
+    u, s, basis = thin(x - x.mean(0))
+    return _solution(u, s, basis, yc, best_penalty(u, s, yc) if penalty is None else penalty)
+
+
+def best_penalty(u: Tensor, s: Tensor, y: Tensor) -> float:
+    """The one of `PENALTIES` with the least leave-one-out error; arguments as `leave_one_out`."""
+    unit = float(s.square().mean())
+    penalties = [unit * one for one in PENALTIES]
+    errors = leave_one_out(u, s, y, penalties)
+    return penalties[errors.index(min(errors))]
 
 
 def thin(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -154,17 +156,28 @@ def pairs(problem: Problem) -> tuple[Tensor, Tensor]:
 
 
 def _fitted(problem: Problem) -> Ridge:
-    """The ridge solution of the change; its penalty is chosen once for each pair of languages."""
+    """The ridge solution of the change; what it takes long to find is found once for each pair."""
     x, y = pairs(problem)
-    key = ("ridge", problem.layer, problem.origin, problem.target)
-    chosen: list[Ridge] = []
+    xc, change = x - x.mean(0), y - x
+    yc = change - change.mean(0)
+    key = (problem.layer, problem.origin, problem.target)
+
+    def decompose() -> Tensor:
+        u, s, _ = thin(xc)
+        return torch.cat([s[None], u])
 
     def choose() -> Tensor:
-        chosen.append(ridge(x, y - x))
-        return torch.tensor(chosen[0].penalty, dtype=torch.float64)
+        return torch.tensor(best_penalty(u, s, yc), dtype=torch.float64)
 
-    penalty = float(problem.statistics.memo(key, choose))
-    return chosen[0] if chosen else ridge(x, y - x, penalty)
+    table = problem.statistics.memo(("thin", *key), decompose)
+    s, u = table[0], table[1:]
+    penalty = float(problem.statistics.memo(("ridge", *key), choose))
+    return _solution(u, s, xc.T @ u / s, yc, penalty)
+
+
+def _solution(u: Tensor, s: Tensor, basis: Tensor, y: Tensor, penalty: float) -> Ridge:
+    gains = torch.zeros_like(s) if math.isinf(penalty) else s / (s.square() + penalty)
+    return Ridge(basis, s, gains[:, None] * (u.T @ y), penalty)
 
 
 def _map(problem: Problem, left: Tensor, right: Tensor) -> Map:
