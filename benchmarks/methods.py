@@ -154,7 +154,9 @@ def measure(task: Task, space: Space, fitted: str, estimator: str) -> Cell:
     try:
         point = tuned(task, space, estimator)
     except LangsteerError as error:
-        return Cell(fitted, estimator, refused=f"refused: {type(error).__name__}")
+        aligned = ESTIMATORS[estimator].aligned
+        why = "needs aligned texts" if aligned else f"refused: {type(error).__name__}"
+        return Cell(fitted, estimator, refused=why)
     (found,) = answers(task, space, task.for_testing, task.test, [point])
     rate = scores(found).score
     if rate is None:
