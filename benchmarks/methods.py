@@ -28,7 +28,7 @@ from langsteer.collect import Pooling
 from langsteer.corpus import Corpus
 from langsteer.detect import LinguaDetector
 from langsteer.errors import LangsteerError
-from langsteer.estimators.registry import ESTIMATORS, keep_for
+from langsteer.estimators.registry import ESTIMATORS, find, keep_for
 from langsteer.evaluation.prompts import PromptSet
 from langsteer.evaluation.run import STEERED, Case, Outcome, Runner, cases, ordered_pairs
 from langsteer.evaluation.summary import objective, scores
@@ -154,7 +154,7 @@ def measure(task: Task, space: Space, fitted: str, estimator: str) -> Cell:
     try:
         point = tuned(task, space, estimator)
     except LangsteerError as error:
-        aligned = ESTIMATORS[estimator].aligned
+        aligned = find(estimator)[0].aligned
         why = "needs aligned texts" if aligned else f"refused: {type(error).__name__}"
         return Cell(fitted, estimator, refused=why)
     (found,) = answers(task, space, task.for_testing, task.test, [point])
