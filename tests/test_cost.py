@@ -176,11 +176,11 @@ def test_scores_by_target_weigh_all_sources_the_same() -> None:
 def run(*words: object) -> None:
     argv, sys.argv = sys.argv, ["langsteer", *map(str, words)]
     try:
-        main()
-    except SystemExit as stop:
-        assert not stop.code
+        with pytest.raises(SystemExit) as stop:
+            main()
     finally:
         sys.argv = argv
+    assert not stop.value.code
 
 
 def test_evaluate_prints_metrics_and_cost(
@@ -202,3 +202,4 @@ def test_evaluate_prints_metrics_and_cost(
     assert found["targets"].keys() == set(LANGUAGES)
     assert "answers that steering to the language spoken already changes: 0.0% of 3" in said
     assert "perplexity" in said
+    assert "…" not in said

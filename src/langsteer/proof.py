@@ -197,19 +197,26 @@ def metrics_table(metrics: Mapping[Condition, Mapping[str, Estimate]]) -> Table:
     table = Table(
         title="all families together",
         title_justify="left",
-        caption="[95 % bootstrap interval]; ↑ more is better, ↓ less is better",
+        caption=(
+            "shares in percent [95 % bootstrap interval]; ↑ more is better, ↓ less is better; "
+            "docs/metrics.md says what each is"
+        ),
         box=box.SIMPLE_HEAD,
         caption_justify="left",
     )
-    table.add_column("metric")
+    table.add_column("metric", min_width=10)
     for condition in metrics:
         table.add_column(LABELS[condition], justify="right", no_wrap=True)
     for metric in METRICS:
         found = [conditions.get(metric.name) for conditions in metrics.values()]
         if any(found):
-            shown = ["–" if one is None else shown_estimate(one) for one in found]
+            shown = [_shown(one) for one in found]
             table.add_row(f"{metric.title} {ARROWS[metric.better]}".strip(), *shown)
     return table
+
+
+def _shown(one: Estimate | None) -> str:
+    return percent(one) if one is None or isinstance(one, Rate) else shown_estimate(one)
 
 
 def cost_lines(found: Cost | None) -> list[str]:
