@@ -31,7 +31,7 @@ def main() -> None:
     began = time.perf_counter()
     loaded = load(str(MODEL))
     space = fit(loaded, matching_corpus(), pooling="last", progress=False)
-    ready = time.perf_counter()
+    ready, processor = time.perf_counter(), time.process_time()
     asked = prompts("test", ceil(options.prompts / len(MEASURED)))
     proof = prove(loaded, space, asked, space.default_point(), quiet=True)
     steered = [one for one in proof.outcomes if one.condition == STEERED]
@@ -46,6 +46,7 @@ def main() -> None:
         "seconds to load and fit": round(ready - began, 1),
         "seconds": {name: round(value, 1) for name, value in proof.seconds.items()},
         "seconds to evaluate": round(time.perf_counter() - ready, 1),
+        "processor seconds of that, all threads": round(time.process_time() - processor, 1),
     }
     print(json.dumps(found, ensure_ascii=False, indent=2))
 
