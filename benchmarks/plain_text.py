@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from langsteer.atlas.demo import MODEL
@@ -79,6 +79,8 @@ class Way:
     strengths: Sequence[float] = STRENGTHS
     without_opening: bool = False
     """Leave the token out that the prompts end with."""
+    gains: bool = True
+    """Matched: tokens may differ in how much the languages differ at them."""
 
 
 MATCHING = Way("matching prompts, last token", matching_corpus, "last")
@@ -90,11 +92,11 @@ WAYS = (
     Way("means of texts", pooling="text"),
     Way("last token of each text", pooling="last"),
     Way("matched"),
-    Way("matched, strengths 0.7, 1, 1.5", strengths=(0.7, 1.0, 1.5)),
+    Way("matched, all gains 1", gains=False),
     Way("matched, without the token that ends the prompts", without_opening=True),
     Way("matched, only the last prompt token edited", scope="prompt_last"),
     Way("matched, from the last prompt token on", scope="generated"),
-    Way("matched, two layers", layers=PAIRS, strengths=(0.5, 1.0, 2.0)),
+    Way("matched, two layers", layers=PAIRS, strengths=(0.25, 0.5, 1.0)),
     Way("matched, exchange", estimator="exchange"),
     Way("matched, erasure", estimator="erasure"),
     Way("matched, transport-diagonal", estimator="transport-diagonal"),
@@ -143,6 +145,8 @@ def fitted(loaded: Loaded, way: Way) -> Space:
         keep=keep,
         table=table,
     )
+    if found.matching is not None:
+        found.match(replace(found.matching, gains=way.gains))
     return space_of(loaded, corpus, found)
 
 

@@ -176,9 +176,9 @@ def test_matched_means_differ_as_in_least_squares_over_tokens(
             design[i, -1] = float(language == "fr")
         latents = torch.stack([row[3] for row in rows])
         delta = torch.linalg.lstsq(design, latents, driver="gelsd").solution[-1]
-        torch.testing.assert_close(
-            found.mean("fr", layer) - found.mean("de", layer), delta, rtol=1e-3, atol=1e-3
-        )
+        assert found.matching is not None
+        effects = found.matching.additive()[layer]
+        torch.testing.assert_close(effects[1] - effects[0], delta, rtol=1e-3, atol=1e-3)
 
 
 def test_matched_parts_with_the_table_of_the_whole_merge_to_the_whole() -> None:

@@ -1,6 +1,7 @@
 """Statistics: streaming equals batch, merging equals one pass, float64 survives bad scales."""
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from itertools import chain, pairwise
 
@@ -375,11 +376,11 @@ def table_of(ids, language):
 
 def matching_of(ids, language, z, table=None):
     table = table or table_of(ids, language)
-    found = Matching.empty(LANGUAGES, LAYERS, WIDTH)
-    contrasts = table.contrasts(ids, language)
-    found.count(contrasts, language)
+    found = Matching.empty(LANGUAGES, table.groups()[1], LAYERS, WIDTH)
+    contrasts, groups = table.contrasts(ids, language)
+    found.count(contrasts, groups, language)
     for layer in range(LAYERS):
-        found.add(layer, contrasts, z[:, layer])
+        found.add(layer, contrasts, groups, z[:, layer])
     return found
 
 
@@ -397,7 +398,7 @@ def dense_effects(concept, language, z):
 def test_matching_equals_dense_least_squares_with_token_dummies(seed, n):
     ids, language, z, _ = tokens(seed, n=n)
     dense = dense_effects(ids, language, z)
-    torch.testing.assert_close(matching_of(ids, language, z).effects(), dense, rtol=0, atol=1e-8)
+    torch.testing.assert_close(matching_of(ids, language, z).additive(), dense, rtol=0, atol=1e-8)
 
 
 @settings(max_examples=15, deadline=None)
@@ -409,7 +410,7 @@ def test_matching_is_the_difference_where_languages_have_the_same_tokens(seed, t
     language = torch.cat([torch.full((30 * k,), i) for i, k in enumerate(times)])
     z = torch.randn(len(ids), LAYERS, WIDTH, generator=g, dtype=torch.float64)
     means = torch.stack([z[language == i].mean(0) for i in range(len(LANGUAGES))], 1)
-    effects = matching_of(ids, language, z).effects()
+    effects = matching_of(ids, language, z).additive()
     torch.testing.assert_close(
         effects[:, 1:] - effects[:, :1], means[:, 1:] - means[:, :1], rtol=0, atol=1e-10
     )
@@ -425,7 +426,7 @@ def test_matching_is_unbiased_where_tokens_hide_the_language():
     for _ in range(200):
         z = clean + torch.randn(clean.shape, generator=g, dtype=torch.float64)
         plain.append(z[language == 2].mean(0) - z[language == 0].mean(0) - truth)
-        b = matching_of(chosen, language, z).effects()
+        b = matching_of(chosen, language, z).additive()
         matched.append(b[:, 2] - b[:, 0] - truth)
 
     def deviations(errors):
@@ -449,7 +450,7 @@ def test_matching_streams_and_merges_with_one_table(seed, order):
         torch.testing.assert_close(
             getattr(merged, name), getattr(whole, name), rtol=0, atol=1e-9, msg=name
         )
-    torch.testing.assert_close(whole.laplacian, table.laplacian())
+    torch.testing.assert_close(whole.laplacian.sum(0), table.laplacian())
 
 
 def test_matchings_with_a_table_each_are_a_model_in_which_parts_have_their_own_tokens():
@@ -457,7 +458,7 @@ def test_matchings_with_a_table_each_are_a_model_in_which_parts_have_their_own_t
     part = torch.arange(len(ids)) % 2
     halves = [matching_of(ids[part == i], language[part == i], z[part == i]) for i in (0, 1)]
     dense = dense_effects(ids + VOCABULARY * part, language, z)
-    torch.testing.assert_close(halves[0].merge(halves[1]).effects(), dense, rtol=0, atol=1e-8)
+    torch.testing.assert_close(halves[0].merge(halves[1]).additive(), dense, rtol=0, atol=1e-8)
 
 
 def test_a_token_of_one_language_says_nothing():
@@ -467,7 +468,7 @@ def test_a_token_of_one_language_says_nothing():
     more = torch.cat([z, torch.full((3, LAYERS, WIDTH), 1e6, dtype=torch.float64)])
     grown = matching_of(extra, tongue, more)
     assert torch.equal(grown.counts, matching_of(ids, language, z).counts)
-    torch.testing.assert_close(grown.effects(), matching_of(ids, language, z).effects())
+    torch.testing.assert_close(grown.additive(), matching_of(ids, language, z).additive())
 
 
 def test_languages_without_a_token_in_common_are_named():
@@ -480,18 +481,18 @@ def test_languages_without_a_token_in_common_are_named():
         TokenTable.of(LANGUAGES, []).require_connected()
 
 
-def matched_statistics(ids, language, z, table=None):
+def matched_statistics(ids, language, z, table=None, *, gains=True):
     """Statistics in which every token is a text."""
     found = Statistics.empty((3, 5), WIDTH, LANGUAGES, pooling="matched", keep=Keep("pooled"))
     names = [LANGUAGES[i] for i in language.tolist()]
     found.update(z, torch.ones(len(z)), names, [None] * len(z))
-    found.match(matching_of(ids, language, z, table))
+    found.match(replace(matching_of(ids, language, z, table), gains=gains))
     return found
 
 
 def test_means_of_matched_statistics_are_the_effects_about_the_mean_of_all():
     ids, language, z, _ = tokens(7)
-    found = matched_statistics(ids, language, z)
+    found = matched_statistics(ids, language, z, gains=False)
     means = torch.stack([found.means(layer) for layer in found.layers])
     effects = dense_effects(ids, language, z)
     torch.testing.assert_close(
@@ -503,14 +504,59 @@ def test_means_of_matched_statistics_are_the_effects_about_the_mean_of_all():
         found.update(z[:1], torch.ones(1), ["de"], [None])
 
 
-def test_matched_statistics_merge_and_are_stored():
+@pytest.mark.parametrize("gains", [True, False])
+def test_matched_statistics_merge_and_are_stored(gains):
     ids, language, z, _ = tokens(8)
     table = table_of(ids, language)
-    whole = matched_statistics(ids, language, z)
+    whole = matched_statistics(ids, language, z, gains=gains)
     first = torch.arange(len(ids)) < 50
-    parts = [matched_statistics(ids[at], language[at], z[at], table) for at in (first, ~first)]
+    parts = [
+        matched_statistics(ids[at], language[at], z[at], table, gains=gains)
+        for at in (first, ~first)
+    ]
     merged = parts[0].merge(parts[1])
     same(whole, merged)
-    again = unpack(*pack(parts[0])).merge(unpack(*pack(parts[1])))
-    same(whole, again)
     torch.testing.assert_close(whole.covariance(5), merged.covariance(5))
+    again = unpack(*pack(whole))
+    same(whole, again)
+    with pytest.raises(SpaceError, match="merge before saving"):
+        again.merge(merged)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 999), singles=st.sampled_from([3, 16]))
+def test_gains_and_effects_of_exact_latents_are_found(seed, singles):
+    """z = a_token + g_token b_language: all gains, and the effects where the gain is 1."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("langsteer.statistics.matching.SINGLES", singles)
+        ids, language, _, effect = tokens(seed, n=300)
+        g = torch.Generator().manual_seed(seed)
+        table = table_of(ids, language)
+        group, names = table.groups()
+        true = 0.1 + 0.9 * torch.rand(len(names), generator=g, dtype=torch.float64)
+        true = true / true[group.unique()].max()
+        place = torch.searchsorted(table.ids, ids)
+        token = torch.randn(VOCABULARY, LAYERS, WIDTH, generator=g, dtype=torch.float64)
+        z = token[ids] + true[group[place], None, None] * effect[language]
+        found, gains = matching_of(ids, language, z, table).scaled()
+    used = group.unique()
+    torch.testing.assert_close(gains[:, used], true[used].expand(LAYERS, -1), rtol=0, atol=1e-4)
+    centred = (effect - effect.mean(0)).transpose(0, 1)
+    torch.testing.assert_close(found, centred, rtol=0, atol=1e-3)
+
+
+def test_gains_fit_latents_at_least_as_well_as_the_additive_model():
+    ids, language, z, _ = tokens(9)
+    matching = matching_of(ids, language, z)
+    effects, gains = matching.scaled()
+
+    def explained(b, g):
+        """How much the squares of the rest fall when `g b` is taken out."""
+        linear = torch.einsum("lg,lgkd,lkd->l", g, matching.moment, b)
+        square = torch.einsum("lg,gij,lid,ljd->l", g.square(), matching.laplacian, b, b)
+        return 2 * linear - square
+
+    assert gains.max() == 1
+    assert (
+        explained(effects, gains) > explained(matching.additive(), torch.ones_like(gains))
+    ).all()

@@ -122,7 +122,7 @@ def gather(
         table = table or token_table(stream, tokenizer, corpus, max_length=max_length)
         table.require_connected()
         languages = _known(table, corpus)
-        matcher = _Matcher(table, chosen, Matching.empty(languages, len(chosen), stream.width))
+        matcher = _Matcher.of_table(table, chosen, stream.width)
     statistics = Statistics.empty(chosen, stream.width, languages, pooling=pooling, keep=keep)
     with bar("collecting", len(corpus.texts), quiet=not progress) as advance:
         collector = _Collector(
@@ -192,7 +192,10 @@ def _announce(keep: Keep, layers: Sequence[int], width: int, languages: int, poo
             "count and not tokens. Use pooling='tokens' or 'matched', or second moments of texts."
         )
     keep.check(layers, width, languages)
-    if (need := keep.bytes(layers, width, languages)) > NOTABLE:
+    need = keep.bytes(layers, width, languages)
+    if pooling == "matched":
+        need += Matching.bytes(languages, len(layers), width)
+    if need > NOTABLE:
         print(f"statistics take {need / GIBIBYTE:.1f} GiB of memory", file=sys.stderr)
 
 
@@ -369,6 +372,12 @@ class _Matcher:
     layers: list[int]
     matching: Matching
 
+    @classmethod
+    def of_table(cls, table: TokenTable, layers: list[int], width: int) -> _Matcher:
+        """A matcher that has seen no token."""
+        tokens = table.groups()[1]
+        return cls(table, layers, Matching.empty(table.languages, tokens, len(layers), width))
+
     def of(self, languages: list[str], tokenized: list[_Tokens]) -> Listener:
         """What listens to a batch with rows in `languages`."""
         places = [(row, at) for row, text in enumerate(tokenized) for at in text.compared]
@@ -376,17 +385,17 @@ class _Matcher:
         ids = torch.tensor([tokenized[row].ids[at] for row, at in places], dtype=torch.int64)
         number = [self.table.languages.index(language) for language in languages]
         language = torch.tensor(number)[rows]
-        contrasts = self.table.contrasts(ids, language)
+        contrasts, groups = self.table.contrasts(ids, language)
         some = (contrasts != 0).any(1)
-        rows, columns, contrasts = rows[some], columns[some], contrasts[some]
-        self.matching.count(contrasts, language[some])
+        rows, columns, contrasts, groups = rows[some], columns[some], contrasts[some], groups[some]
+        self.matching.count(contrasts, groups, language[some])
 
         def listen(read: _Read) -> None:
             latents = read.latents[rows, columns]
             norms = torch.linalg.vector_norm(latents, dim=-1, keepdim=True)
             usual = read.kept[rows, columns][:, None]
             latents = torch.where(usual, latents, latents * (read.median / norms))
-            self.matching.add(self.layers.index(read.layer), contrasts, latents)
+            self.matching.add(self.layers.index(read.layer), contrasts, groups, latents)
 
         return listen
 

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from langsteer.errors import CorpusError
 from langsteer.statistics.graph import components
+
+SINGLES = 16
+"""Tokens that may have a gain of their own."""
+OTHERS = -1
+"""Stands for all other tokens together."""
+LEAST_GAIN = 0.05
+"""Least gain of a token, relative to the largest: what connects languages stays connected."""
+ROUNDS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,19 @@ class TokenTable:
             torch.tensor(counts, dtype=torch.float64).reshape(-1, len(languages)),
         )
 
+    def groups(self) -> tuple[Tensor, tuple[int, ...]]:
+        """`[C]`: the group of each id, and the token of each group (`OTHERS` for the last).
+
+        The `SINGLES` tokens that say most about languages have a group each, all others one
+        together.
+        """
+        total = self.counts.sum(1)
+        said = total - self.counts.square().sum(1) / total
+        best = said.argsort(descending=True, stable=True)[:SINGLES].sort().values
+        group = torch.full((len(self.ids),), len(best), dtype=torch.int64)
+        group[best] = torch.arange(len(best))
+        return group, (*self.ids[best].tolist(), OTHERS)
+
     def laplacian(self) -> Tensor:
         """`[K, K]`: `diag(n_l) - Σ_c n_c n_cᵀ / N_c`, the left side of the normal equations."""
         share = self.counts / self.counts.sum(1, keepdim=True)
@@ -63,97 +84,144 @@ class TokenTable:
                 "'tokens'."
             )
 
-    def contrasts(self, ids: Tensor, language: Tensor) -> Tensor:
-        """`[n, K]`: the row `e_l - n_c / N_c` of every token, by its id `[n]` and language `[n]`.
+    def contrasts(self, ids: Tensor, language: Tensor) -> tuple[Tensor, Tensor]:
+        """The row `e_l - n_c / N_c` and the group of tokens with `ids [n]` and `language [n]`.
 
-        Zero for an id that one language alone has: it says nothing about languages.
+        `[n, K]` and `[n]`. The row is zero for an id that one language alone has: it says nothing
+        about languages.
         """
+        group, tokens = self.groups()
         rows = torch.zeros(len(ids), len(self.languages), dtype=torch.float64)
+        groups = torch.full((len(ids),), len(tokens) - 1, dtype=torch.int64)
         if not len(self.ids):
-            return rows
+            return rows, groups
         place = torch.searchsorted(self.ids, ids).clamp_max(len(self.ids) - 1)
         known = self.ids[place] == ids
         counts = self.counts[place[known]]
         rows[known] = -counts / counts.sum(1, keepdim=True)
         rows[known, language[known]] += 1
-        return rows
+        groups[known] = group[place[known]]
+        return rows, groups
 
 
 @dataclass(slots=True)
 class Matching:
-    """Tokens grouped by id: `z = m + a_token + b_language + rest`, by least squares.
+    """Tokens grouped by id: `z = m + a_token + g_token b_language + rest`, by least squares.
 
-    Without the token effects, the mean of a language holds whatever its tokens are. Eliminating
-    them leaves `laplacian @ b = moment`, with `moment = Σ z (e_l - n_c / N_c)` over all tokens:
-    linear in the latents, for the counts are known from tokenising alone. So one streaming pass
-    and O(layers·K·d) memory do, and nothing is kept by token. Parts made with one table add up to
-    exactly what one pass gives; parts made each with its own table add up to the least squares in
-    which the same id in two parts is two concepts: unbiased, with somewhat more error.
+    Without the token effects `a`, the mean of a language holds whatever its tokens are. Eliminating
+    them leaves the normal equations `laplacian @ b = moment`, with `moment = Σ z (e_l - n_c / N_c)`
+    over all tokens: linear in the latents, for the counts are known from tokenising alone. So one
+    streaming pass does, nothing is kept by text or by token, and what is kept is kept for each of
+    a few groups of tokens: the languages differ by more at some tokens (where a word is about to
+    begin) than at others, by a gain `g` in (0, 1] for each group. With `g = 1` this is the additive
+    two-way model; with gains it is that of Mandel (1961), Non-additivity in two-way analysis of
+    variance, a 'bundle of straight lines'.
 
-    Shapes: `counts [K]` tokens that can be compared, `laplacian [K, K]`, `moment [layers, K, d]`
-    and `plain [layers, K, d]`, the language means before matching.
+    Parts made with one table add up to exactly what one pass gives; parts made each with its own
+    table add up to the least squares in which the same id in two parts is two concepts.
+
+    Shapes: `tokens [G]` ids of the groups, ascending, the last for all others; `counts [K]` tokens
+    that can be compared, `laplacian [G, K, K]`, `moment [layers, G, K, d]` and
+    `plain [layers, K, d]`, the language means before matching.
     """
 
     languages: tuple[str, ...]
+    tokens: tuple[int, ...]
     counts: Tensor
     laplacian: Tensor
     moment: Tensor
     plain: Tensor
+    gains: bool = True
 
     @classmethod
-    def empty(cls, languages: Sequence[str], layers: int, width: int) -> Matching:
-        """The matching of no token."""
-        k = len(languages)
+    def empty(
+        cls, languages: Sequence[str], tokens: Sequence[int], layers: int, width: int
+    ) -> Matching:
+        """The matching of no token, in groups of these `tokens`."""
+        k, g = len(languages), len(tokens)
         return cls(
             tuple(languages),
+            tuple(tokens),
             torch.zeros(k, dtype=torch.float64),
-            torch.zeros(k, k, dtype=torch.float64),
-            torch.zeros(layers, k, width, dtype=torch.float64),
+            torch.zeros(g, k, k, dtype=torch.float64),
+            torch.zeros(layers, g, k, width, dtype=torch.float64),
             torch.zeros(layers, k, width, dtype=torch.float64),
         )
 
-    def count(self, contrasts: Tensor, language: Tensor) -> None:
-        """Count tokens with the rows `contrasts [n, K]`, in the languages `language [n]`."""
-        self.laplacian += contrasts.T @ contrasts
-        compared = (contrasts != 0).any(1).double()
-        self.counts.index_add_(0, language, compared)
+    @staticmethod
+    def bytes(languages: int, layers: int, width: int) -> int:
+        """Bytes of memory that matching takes."""
+        return (SINGLES + 2) * languages * layers * width * 8
 
-    def add(self, layer: int, contrasts: Tensor, latents: Tensor) -> None:
-        """Add `latents [n, d]` of tokens with the rows `contrasts [n, K]` at position `layer`."""
-        wide = latents if latents.device.type != "mps" else latents.cpu()
-        sums = contrasts.to(wide.device).T @ wide.double()
-        self.moment[layer] += sums.cpu()
+    def count(self, contrasts: Tensor, groups: Tensor, language: Tensor) -> None:
+        """Count tokens with `contrasts [n, K]` and `groups [n]`, in languages `language [n]`."""
+        for group in sorted(set(groups.tolist())):
+            rows = contrasts[groups == group]
+            self.laplacian[group] += rows.T @ rows
+        self.counts.index_add_(0, language, (contrasts != 0).any(1).double())
+
+    def add(self, layer: int, contrasts: Tensor, groups: Tensor, latents: Tensor) -> None:
+        """Add `latents [n, d]` of such tokens at position `layer`."""
+        wide = (latents if latents.device.type != "mps" else latents.cpu()).double()
+        for group in sorted(set(groups.tolist())):
+            here = groups == group
+            sums = contrasts[here].to(wide.device).T @ wide[here.to(wide.device)]
+            self.moment[layer, group] += sums.cpu()
 
     def merge(self, other: Matching) -> Matching:
         """The matching of the tokens of both; `plain` is left as it is in the first."""
         names = tuple(dict.fromkeys(self.languages + other.languages))
-        a, b = self.over(names), other.over(names)
-        return Matching(
-            names, a.counts + b.counts, a.laplacian + b.laplacian, a.moment + b.moment, a.plain
+        tokens = (*sorted({*self.tokens, *other.tokens} - {OTHERS}), OTHERS)
+        a, b = self.over(names, tokens), other.over(names, tokens)
+        return replace(
+            a,
+            counts=a.counts + b.counts,
+            laplacian=a.laplacian + b.laplacian,
+            moment=a.moment + b.moment,
         )
 
-    def over(self, languages: Sequence[str]) -> Matching:
-        """The same matching, its languages in the order of (and padded to) `languages`."""
-        if tuple(languages) == self.languages:
+    def over(self, languages: Sequence[str], tokens: Sequence[int]) -> Matching:
+        """The same matching, its languages and groups in this order, with more of them."""
+        if (tuple(languages), tuple(tokens)) == (self.languages, self.tokens):
             return self
-        layers, _, width = self.moment.shape
-        wide = Matching.empty(languages, layers, width)
+        layers, _, _, width = self.moment.shape
+        wide = Matching.empty(languages, tokens, layers, width)
         at = torch.tensor([wide.languages.index(language) for language in self.languages])
+        group = torch.tensor([wide.tokens.index(token) for token in self.tokens])
         wide.counts[at] = self.counts
-        wide.laplacian[at[:, None], at] = self.laplacian
-        wide.moment[:, at] = self.moment
+        wide.laplacian[group[:, None, None], at[:, None], at] = self.laplacian
+        wide.moment[:, group[:, None], at] = self.moment
         wide.plain[:, at] = self.plain
-        return wide
+        return replace(wide, gains=self.gains)
 
-    def effects(self) -> Tensor:
-        """`b [layers, K, d]`: the least-squares language effects, summing to zero."""
-        inverse = torch.linalg.pinv(self.laplacian, rtol=1e-10, hermitian=True)
-        effects: Tensor = inverse @ self.moment
+    def additive(self) -> Tensor:
+        """`b [layers, K, d]`: least-squares language effects with all gains 1, summing to zero."""
+        inverse = torch.linalg.pinv(self.laplacian.sum(0), rtol=1e-10, hermitian=True)
+        effects: Tensor = inverse @ self.moment.sum(1)
         return effects
+
+    def scaled(self) -> tuple[Tensor, Tensor]:
+        """`b [layers, K, d]` and `g [layers, G]`: effects and gains, least squares together.
+
+        The largest gain is 1, so `b` is how far apart the languages are at the tokens at which
+        they are farthest apart. Alternating: each half step is a least-squares solution.
+        """
+        effects = self.additive()
+        gains = torch.ones(len(effects), len(self.tokens), dtype=torch.float64)
+        for _ in range(ROUNDS):
+            product = torch.einsum("lgkd,lkd->lg", self.moment, effects)
+            square = torch.einsum("gij,lij->lg", self.laplacian, effects @ effects.mT)
+            # A group without tokens has no gain of its own: 0 / 0.
+            gains = (product / square).nan_to_num(0).clamp_min(0)
+            gains = (gains / gains.amax(1, keepdim=True)).nan_to_num(1).clamp_min(LEAST_GAIN)
+            left = torch.einsum("lg,gij->lij", gains.square(), self.laplacian)
+            right = torch.einsum("lg,lgkd->lkd", gains, self.moment)
+            effects = torch.linalg.pinv(left, rtol=1e-10, hermitian=True) @ right
+        return effects, gains
 
     def means(self, weights: Tensor) -> Tensor:
         """`[layers, K, d]`: `m + b`, with m such that their mean by `weights [K]` is unchanged."""
         share = weights / weights.sum()
-        effects = self.effects()
+        effects = self.scaled()[0] if self.gains else self.additive()
         gap = ((self.plain - effects) * share[None, :, None]).sum(1, keepdim=True)
         return gap + effects

@@ -109,14 +109,17 @@ class Statistics:
     def match(self, matching: Matching) -> None:
         """Put the language means where they would be if all languages had the same tokens.
 
-        `matching` is of the same texts. The mean over all languages stays where it is.
+        `matching` is of the same texts (its `gains` say which model). The mean over all languages
+        stays where it is.
         """
         self._memo.clear()
-        plain = torch.stack([part.mean for part in self.moments.values()], 1)
-        self.matching = replace(matching.over(self.languages), plain=plain)
-        weights = [part.weight for part in self.moments.values()]
+        moments = self._unmatched()
+        plain = torch.stack([part.mean for part in moments.values()], 1)
+        placed = matching.over(self.languages, matching.tokens)
+        self.matching = replace(placed, plain=plain)
+        weights = [part.weight for part in moments.values()]
         means = self.matching.means(torch.tensor(weights, dtype=torch.float64))
-        for i, (language, part) in enumerate(self.moments.items()):
+        for i, (language, part) in enumerate(moments.items()):
             self.moments[language] = replace(part, mean=means[:, i])
 
     def merge(self, other: Statistics) -> Statistics:
@@ -133,6 +136,11 @@ class Statistics:
                 f"Statistics of (layers, width, pooling) {mine} and {theirs} cannot be merged. "
                 "Collect both from one model with the same settings."
             )
+        if self.pooling == "matched" and (self.matching is None or other.matching is None):
+            raise SpaceError(
+                "Matched statistics that come from a file hold means alone and cannot be merged. "
+                "Collect them again, and merge before saving."
+            )
         languages = tuple(dict.fromkeys(self.languages + other.languages))
         first, second = self._unmatched(), other._unmatched()
         blank = Moments.empty(len(self.layers), self.width)
@@ -148,9 +156,8 @@ class Statistics:
         )
         for language, part in second.items():
             merged._join(language, part)
-        matchings = [one.matching for one in (self, other) if one.matching is not None]
-        if matchings:
-            merged.match(matchings[0] if len(matchings) == 1 else matchings[0].merge(matchings[1]))
+        if self.matching is not None and other.matching is not None:
+            merged.match(self.matching.merge(other.matching))
         return merged
 
     def at(self, layer: int) -> int:

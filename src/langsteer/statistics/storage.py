@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from langsteer.statistics.alignment import Alignment
-from langsteer.statistics.matching import Matching
 from langsteer.statistics.moments import Moments
 from langsteer.statistics.sample import Part, Sample
 from langsteer.statistics.scatter import POOLED, Scatter
@@ -23,7 +22,10 @@ SMALL = ("counts", "laplacian", "overlap")
 def pack(
     statistics: Statistics, dtype: torch.dtype = torch.float64
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors of latents in `dtype` (tables of counts in float64), and the values beside them."""
+    """Tensors of latents in `dtype` (tables of counts in float64), and the values beside them.
+
+    Of a matching the means that it led to are there, not its equations.
+    """
     parts = list(statistics.moments.values())
     tensors = {
         f"moments.{name}": torch.stack([getattr(part, name) for part in parts], 1).to(dtype)
@@ -34,11 +36,6 @@ def pack(
     tensors |= {f"alignment.{name}": getattr(alignment, name).double() for name in SMALL}
     for key, sums in statistics.scatter.sums.items():
         tensors[f"scatter.{key or 'pooled'}"] = sums.to(dtype)
-    if statistics.matching is not None:
-        for name in ("moment", "plain"):
-            tensors[f"matching.{name}"] = getattr(statistics.matching, name).to(dtype)
-        for name in ("counts", "laplacian"):
-            tensors[f"matching.{name}"] = getattr(statistics.matching, name).double()
     for language, part in statistics.sample.parts.items():
         tensors[f"sample.{language}.latents"] = part.latents
         tensors[f"sample.{language}.weights"] = part.weights
@@ -79,15 +76,7 @@ def unpack(tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> Statisti
         ),
         sample=Sample(size, at, {one: _part(tensors, one) for one in languages} if size else {}),
         dropped=dict(values["dropped"]),
-        matching=_matching(tensors, languages),
     )
-
-
-def _matching(tensors: Mapping[str, Tensor], languages: tuple[str, ...]) -> Matching | None:
-    if "matching.moment" not in tensors:
-        return None
-    names = ("counts", "laplacian", "moment", "plain")
-    return Matching(languages, *(tensors[f"matching.{name}"].double() for name in names))
 
 
 def _part(tensors: Mapping[str, Tensor], language: str) -> Part:
