@@ -162,9 +162,10 @@ class Scope:
         if prompt.ids is not None:
             ids = prompt.ids[rows]
             chosen &= self.allows(ids)
-            if self.spare_bos and bos:
-                leads = torch.isin(ids.gather(1, first), _tensor(bos, ids))
-                chosen.scatter_(1, first, chosen.gather(1, first) & ~leads)
+            if self.spare_bos:
+                for row, (begin, _) in enumerate(bounds):
+                    if int(ids[row, begin]) in bos:
+                        chosen[row, begin] = False
         for row in (~chosen.any(1)).nonzero()[:, 0].tolist():
             if all(end <= prompt.columns for _, end in self.spans(*bounds[row])):
                 raise ScopeError(

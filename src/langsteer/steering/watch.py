@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -30,10 +31,13 @@ class Watch:
         self._columns = prompt.columns
         self._where, self._counts = _last_tokens(guards, prompt, bos, self.reach)
         self._seen = torch.zeros_like(self._counts)
+        # Whether those that count are the last columns of every row, as with padding on the left.
+        first = int(self._where[:, 0].min())
+        self._full = bool(self._counts.all()) and first == prompt.columns - self.reach
         self._readout: tuple[Tensor, Tensor] | None = None
         self._read = torch.empty(0)  # [slots, rows, others]
         self._acting = torch.empty(0)  # [slots, rows]: whether the edit acts
-        self._limits: list[tuple[Tensor, Tensor]] = []  # after n new tokens: act below, act on to
+        self._limits: list[tuple[Tensor, Tensor]] = []  # after n new tokens: act up to, go on up to
         self._log: list[tuple[int, int, Selection]] = []
         self._real = prompt.real
 
@@ -95,29 +99,36 @@ class Watch:
 
     def _read_prompt(self, forward: Forward, hidden: Tensor) -> None:
         """Read those of the last tokens of the prompt that are in this forward pass."""
+        columns, reach = self._columns, self.reach
+        if self._full and forward.length >= columns:
+            found = self._standing(hidden[:, columns - reach : columns])
+            self._read[:reach] = found.transpose(0, 1)
+            self._seen = self._counts
+            return
         here = (self._where >= forward.start) & (self._where < forward.start + forward.length)
         here &= self._counts
-        self._seen |= here
+        self._seen = self._seen | here
         column = (self._where - forward.start).clamp(0, forward.length - 1).to(hidden.device)
         row = torch.arange(len(self.guards), device=hidden.device)[:, None]
         found = self._standing(hidden[row, column])  # [rows, reach, others]
-        if not bool(here.all()):
-            before = self._read[: self.reach].transpose(0, 1)
-            found = torch.where(here[..., None].to(hidden.device), found, before)
-        self._read[: self.reach] = found.transpose(0, 1)
+        before = self._read[:reach].transpose(0, 1)
+        found = torch.where(here[..., None].to(hidden.device), found, before)
+        self._read[:reach] = found.transpose(0, 1)
 
     def _open(self, device: torch.device) -> None:
-        """Work out the limits of the sums: the margins times the number of tokens that count."""
-        margin = torch.tensor([0.0 if guard is None else guard.margin for guard in self.guards])
-        free = torch.tensor([guard is None for guard in self.guards])
-        new = torch.arange(self.window + 1)
-        left = torch.zeros(len(self.guards), self.reach + 1, dtype=torch.long)
-        left[:, :-1] = self._seen.flip(1).cumsum(1).flip(1)  # how many count from each slot on
-        old = left[:, (self.reach + new - self.window).clamp(min=0)]
-        limit = margin * (old + new).T  # [window + 1, rows]
-        low = torch.where(free, torch.inf, -limit).to(device)
-        high = torch.where(free, torch.inf, limit).to(device)
-        self._limits = list(zip(low.unbind(), high.unbind(), strict=True))
+        """Work out the limits of the means after each number of new tokens, for each row."""
+        margins = [math.inf if guard is None else guard.margin for guard in self.guards]
+        high = torch.tensor(margins, device=device)
+        low = torch.tensor([m if m == math.inf else -m for m in margins], device=device)
+        self._limits = [(low, high)] * (self.window + 1)
+        if self._full and self._seen is self._counts:
+            return
+        # Slots without a token hold zeros: the mean over all slots is that much smaller.
+        for new in range(self.window + 1):
+            slots = min(self.reach + new, self.window)
+            old = self._seen[:, max(0, self.reach + new - self.window) :].sum(1)
+            share = ((old + new) / slots).clamp(min=1 / slots).to(device)
+            self._limits[new] = (low * share, high * share)
 
     def _go_on(self, hidden: Tensor, start: int) -> Tensor:
         """Read the tokens after the prompt from number `start` on, and decide at each."""
@@ -133,7 +144,7 @@ class Watch:
         found = []
         for count in range(new, new + length):
             slot = self.reach - 1 + count
-            least = self._read[max(0, slot + 1 - self.window) : slot + 1].sum(0).amin(-1)
+            least = self._read[max(0, slot + 1 - self.window) : slot + 1].mean(0).amin(-1)
             low, high = self._limits[min(count, self.window)]
             # Between the limits it goes on as before; before the first decision it did not act.
             limit = torch.where(self._acting[slot - 1], high, low) if count else low
@@ -205,15 +216,22 @@ def _last_tokens(
 
     The stream at a leading special token is of no language; it counts only where it is alone.
     """
-    first = prompt.real.byte().argmax(1, keepdim=True)
-    of_text = prompt.real.clone()
-    if prompt.ids is not None and bos:
-        leads = torch.isin(prompt.ids.gather(1, first), torch.tensor(sorted(bos)))
-        of_text.scatter_(1, first, ~leads | (prompt.real.sum(1, keepdim=True) == 1))
-    mine = torch.tensor([0 if guard is None else guard.reach for guard in guards])
-    slot = of_text.flip(1).cumsum(1).flip(1)  # 1 for the last token, 2 for the one before it
-    wanted = torch.arange(reach, 0, -1)
-    counts = (wanted <= slot[:, :1]) & (wanted <= mine[:, None])
-    # The column of the token with this slot is the last column that still has so many to come.
-    where = (slot[:, None, :] >= wanted[:, None]).sum(2) - 1
-    return where.clamp(min=0), counts
+    where, counts = [], []
+    for row, guard in enumerate(guards):
+        columns = [] if guard is None else _last(prompt, row, guard.reach, bos)
+        free = guard is None  # nothing is asked of such a row, so it may count
+        missing = reach - len(columns)
+        begin = prompt.columns - reach
+        where.append([begin + slot if free else 0 for slot in range(missing)] + columns)
+        counts.append([free] * missing + [True] * len(columns))
+    return torch.tensor(where), torch.tensor(counts)
+
+
+def _last(prompt: Prompt, row: int, reach: int, bos: frozenset[int]) -> list[int]:
+    """The columns of the last tokens of a prompt, a leading special token aside."""
+    real = prompt.real[row].tolist()
+    found = [column for column in range(len(real) - 1, -1, -1) if real[column]][: reach + 1]
+    leads = len(found) <= reach and len(found) > 1
+    if leads and prompt.ids is not None and int(prompt.ids[row, found[-1]]) in bos:
+        found.pop()
+    return found[:reach][::-1]
