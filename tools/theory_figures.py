@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from langsteer.atlas.demo import MODEL
-from langsteer.atlas.tasks import matching_corpus
+from langsteer.atlas.tasks import matching_corpus, plain_corpus
+from langsteer.collect import Pooling
 from langsteer.estimators import estimate
 from langsteer.estimators.uncertainty import pairs
 from langsteer.fitting import fit
@@ -27,6 +28,10 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 BLOCK = 3
 COUNTS = (4, 8, 16, 32, 64)
 DRAWS = 4
+PLAIN: dict[Pooling, str] = {
+    "tokens": "plain text, all tokens",
+    "matched": "plain text, same tokens",
+}
 
 
 def folded(latents: dict[str, Tensor], concepts: dict[str, list[str | None]]) -> Statistics:
@@ -184,6 +189,31 @@ def cosine_by_texts(found: Statistics, path: Path) -> None:
     finish(figure, axes, path / "atlas-texts")
 
 
+def plain_by_block(matching: Statistics, path: Path) -> None:
+    """Δ from plain text beside Δ from matching prompts: cosine and ratio of the norms by block."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3))
+    upper = torch.triu_indices(len(matching.languages), len(matching.languages), 1)
+    for colour, (pooling, label) in zip(COLOURS, PLAIN.items(), strict=False):
+        found = fit(load(str(MODEL)), plain_corpus(), pooling=pooling).statistics
+        cosines, norms = [], []
+        for layer in matching.layers:
+            a, b = (part.means(layer) for part in (found, matching))
+            a, b = a[upper[1]] - a[upper[0]], b[upper[1]] - b[upper[0]]
+            cosines.append(float(torch.cosine_similarity(a, b, dim=1).median()))
+            norms.append(float((a.norm(dim=1) / b.norm(dim=1)).median()))
+        for name, values in (("cosine", cosines), ("norm", norms)):
+            print(f"{label}, {name} by block:", *(f"{value:.2f}" for value in values))
+        left.plot(matching.layers, cosines, "o-", color=colour, label=label)
+        right.plot(matching.layers, norms, "o-", color=colour)
+    left.set(xlabel="block", ylabel="cosine with Δ of matching prompts", ylim=(-0.1, 1))
+    right.set(xlabel="block", ylabel="norm, relative to theirs", yscale="log")
+    right.set_yticks([0.25, 0.5, 1, 2, 4, 8, 16], ["¼", "½", "1", "2", "4", "8", "16"])
+    right.minorticks_off()
+    for axes, at in ((left, 0), (right, 1)):
+        axes.axhline(at, color=FAINT, lw=1, zorder=0)
+    finish(figure, left, path / "atlas-plain")
+
+
 def chosen(rows: dict[str, dict[int, Tensor]], keys: list[int]) -> Statistics:
     """Statistics of some concepts alone."""
     latents = {
@@ -240,6 +270,7 @@ def main() -> None:
     ).statistics
     shares_by_block(found, folder)
     cosine_by_texts(found, folder)
+    plain_by_block(found, folder)
 
 
 if __name__ == "__main__":
