@@ -77,7 +77,7 @@ def show(texts: dict[str, list[str]], core: Sequence[str], pair_texts: int) -> N
         print(
             f"| {display_name(language)} ({language}) | {_percent(whole)} "
             f"| {_confused(found, language)} | {'' if inner is None else _percent(inner)} "
-            f"| {100 * sums['pairs'][-1]:.1f} | {worst} {100 * pairs[worst]:.0f} |",
+            f"| {100 * sums['pairs'][-1]:.1f} | {_worst(worst, pairs[worst])} |",
             flush=True,
         )
     means = {name: sum(values) / len(values) for name, values in sums.items() if values}
@@ -103,6 +103,10 @@ def _rate(found: Sequence[str | None], language: str) -> Rate:
 
 def _percent(one: Rate) -> str:
     return f"{100 * one.value:.1f} [{100 * one.low:.1f}–{100 * one.high:.1f}]"
+
+
+def _worst(other: str, share: float) -> str:
+    return "" if share == 1 else f"{other} {100 * share:.0f}"
 
 
 def _confused(found: Sequence[str | None], language: str) -> str:
