@@ -8,6 +8,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 import tiny
@@ -22,16 +25,16 @@ from langsteer.atlas.demo import MODEL
 from langsteer.atlas.tasks import MEASURED, matching_corpus, prompts
 from langsteer.atlas.world import SPLITS, world
 from langsteer.cli import app
-from langsteer.errors import LangsteerError
+from langsteer.errors import LangsteerError, SpaceError
 from langsteer.evaluation.judge import Verdict
 from langsteer.evaluation.prompts import Prompt, PromptSet, write_prompts
-from langsteer.evaluation.run import Case, Outcome, Runner, cases, ordered_pairs
+from langsteer.evaluation.run import Case, Outcome, Runner, cases, edit_for, ordered_pairs
 from langsteer.evaluation.summary import objective
 from langsteer.fitting import fit
 from langsteer.loading import load
 from langsteer.maps import Shift
 from langsteer.residual import ResidualStream
-from langsteer.space import OperatingPoint, Space
+from langsteer.space import OperatingPoint, PairPoint, Space
 from langsteer.statistics import Statistics
 from langsteer.steering import Edit, Scope, generate
 from langsteer.tuning import Journal, candidates, promises, sample_cases, tune, tune_space
@@ -313,7 +316,7 @@ def world_of_three(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path
 
 
 def arguments(space: Path, asked: Path) -> list[str]:
-    options = ["--max-new-tokens", "8", "--budget", "2000", "--layers", "2,3,5", "--json"]
+    options = ["--max-new-tokens", "6", "--budget", "600", "--layers", "2,3", "--json"]
     return ["tune", str(MODEL), "--space", str(space), "--prompts", str(asked), *options]
 
 
@@ -349,6 +352,29 @@ def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.005)
+
+
+def test_a_space_keeps_the_points_of_pairs_and_reads_older_ones(
+    world_of_three: tuple[Path, Path], tmp_path: Path
+) -> None:
+    own = PairPoint("en", "ja", (5,), 0.5, "generated", "mean", {"objective": 0.9})
+    point = OperatingPoint((3,), 1.5, pairs=(own,), evidence={"cases": 3, "trials": [{"a": 1}]})
+    space = Space.load(world_of_three[0]).with_operating_point(point)
+    path = tmp_path / "space"
+    space.save(path)
+    assert Space.load(path).operating_point == point
+    edit = edit_for(space, point, "en", "ja")
+    assert (list(edit.maps), edit.strength, str(edit.scope)) == ([5], 0.5, "generated")
+    assert list(edit_for(space, point, "ja", "en").maps) == [3]
+    with pytest.raises(SpaceError, match="Layer 99"):
+        space.with_operating_point(replace(point, pairs=(replace(own, layers=(99,)),)))
+    # A space that was written before there were points of pairs.
+    with safe_open(path, framework="pt") as file:
+        header = json.loads(file.metadata()["langsteer"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    del header["operating_point"]["pairs"], header["operating_point"]["evidence"]
+    save_file(tensors, path, metadata={"langsteer": json.dumps(header)})
+    assert Space.load(path).operating_point == OperatingPoint((3,), 1.5)
 
 
 def test_tuning_asks_the_prompts_of_the_file_and_no_others(
