@@ -3,7 +3,8 @@
 The grid answers test prompts at every layer, scope, estimator and strength; its best configuration
 is chosen on these very prompts, which no real search could do. Tuning sees the prompts for tuning
 alone. Then both choices answer further test prompts, the same ones. Prints Markdown, with what the
-statistics promised of each layer, and what it saves that equal rows share the blocks below the edit.
+statistics promised of each layer, and what is saved where equal rows share the blocks below the
+edit.
 
 The grid takes many minutes on two cores, even with one prompt for each pair of languages. What was
 answered is kept in a folder: with --minutes it stops after so long, and the same command goes on.
