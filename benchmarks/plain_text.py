@@ -6,7 +6,9 @@ to an edit: which tokens are averaged, which map is made, which positions and la
 have the same budget of tuning (12 operating points on one split) and are scored on another. Prints
 one Markdown table; takes about four minutes on two cores.
 
-    python benchmarks/plain_text.py [--ways 'matched']
+    python benchmarks/plain_text.py [--ways 'matched'] [--gains]
+
+With --gains it prints instead how far apart the languages are at single tokens.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from langsteer.fitting import space_of
 from langsteer.loading import Loaded, load
 from langsteer.space import OperatingPoint, Space
 from langsteer.statistics import Keep, TokenTable
+from langsteer.statistics.matching import OTHERS
 from methods import Task, answers, task_for
 
 LAYERS = (2, 3, 4, 5)
@@ -210,12 +213,33 @@ def row(found: Found, least: float, most: float) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
+def gains(loaded: Loaded, layer: int = 3) -> str:
+    """How far apart the languages are at the tokens that say most about them, as Markdown."""
+    corpus = plain_corpus()
+    found = collect(loaded.stream, loaded.tokenizer, corpus, layers=[layer], pooling="matched")
+    if found.matching is None:
+        raise SystemExit("Matched statistics have no matching.")
+    values = found.matching.scaled()[1][0].tolist()
+    names = [
+        "all others" if token == OTHERS else f"`{loaded.tokenizer.decode([token])}`"
+        for token in found.matching.tokens
+    ]
+    ranked = sorted(zip(values, names, strict=True), reverse=True)
+    lines = [f"| token | gain at block {layer} |", "|---|---|"]
+    return "\n".join(lines + [f"| {name} | {value:.2f} |" for value, name in ranked])
+
+
 def main() -> None:
     """Measure every way and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ways", help="only ways whose name holds this")
-    wanted = parser.parse_args().ways
-    task = task_for(load(str(MODEL)))
+    parser.add_argument("--gains", action="store_true", help="only the gains of tokens")
+    options = parser.parse_args()
+    loaded, wanted = load(str(MODEL)), options.ways
+    if options.gains:
+        print(gains(loaded))
+        return
+    task = task_for(loaded)
     reference = fitted(task.loaded, MATCHING)
     ends = [measure(task, way, reference) for way in (MATCHING, TOKENS)]
     most, least = (100 * one.score.value for one in ends)
