@@ -199,6 +199,7 @@ def test_evaluate_prints_metrics_and_cost(
     assert found["cost"]["changed"]["value"] == 0
     assert found["metrics"].keys() == {"steered", "unsteered", "random", "prompted"}
     assert {"forced", "repetition", "perplexity"} <= found["metrics"]["steered"].keys()
+    assert len(found["pairs"]) == len(found["intervals"]) == 6
     assert found["targets"].keys() == set(LANGUAGES)
     assert "answers that steering to the language spoken already changes: 0.0% of 3" in said
     assert "perplexity" in said

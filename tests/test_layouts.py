@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from langsteer.errors import CorpusError
+from langsteer.errors import CorpusError, LanguageError
 from langsteer.evaluation.layouts import read_any
 from langsteer.evaluation.prompts import Prompt, write_prompts
 from langsteer.evaluation.run import cases, neutral_cases, ordered_pairs
@@ -120,6 +120,8 @@ def test_references_that_hold_in_every_language(tmp_path: Path) -> None:
     assert found.languages == ("en",)
     pairs = [("en", "de"), ("en", "fr"), ("de", "en")]
     assert [case.target for case in neutral_cases(found, pairs)] == ["de", "fr"]
+    with pytest.raises(LanguageError, match="No prompt fits"):
+        cases(found, pairs)  # whether the language changed cannot be seen in a number
     write_prompts(found.prompts, path)
     assert read_any(path).prompts == found.prompts
 

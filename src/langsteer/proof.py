@@ -45,6 +45,7 @@ from langsteer.evaluation.summary import (
     by_pair,
     by_target,
     measured,
+    scores_by_pair,
 )
 from langsteer.evaluation.words import WordProbabilities, word_probabilities
 from langsteer.languages import english, likely_script, parts
@@ -84,12 +85,17 @@ class Proof:
     @property
     def pairs(self) -> list[PairScores]:
         """The steered rates of every ordered pair."""
-        return by_pair(one for one in self.outcomes if one.condition == STEERED)
+        return by_pair(self.steered)
 
     @property
     def targets(self) -> dict[str, Scores]:
         """Target language → the steered scores over all its source languages."""
-        return by_target([one for one in self.outcomes if one.condition == STEERED])
+        return by_target(self.steered)
+
+    @property
+    def steered(self) -> list[Outcome]:
+        """The steered outcomes."""
+        return [one for one in self.outcomes if one.condition == STEERED]
 
     def as_json(self) -> dict[str, Any]:
         """All numbers as plain values."""
@@ -106,6 +112,10 @@ class Proof:
                 for name, conditions in self.families.items()
             },
             "pairs": [asdict(pair) for pair in self.pairs],
+            "intervals": [
+                {"source": source, "target": target, **_scores_as_json(found)}
+                for (source, target), found in scores_by_pair(self.steered).items()
+            ],
             "targets": {target: _scores_as_json(found) for target, found in self.targets.items()},
             "metrics": {
                 condition: {name: asdict(one) for name, one in found.items()}

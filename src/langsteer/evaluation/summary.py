@@ -86,6 +86,14 @@ def by_family(outcomes: Iterable[Outcome]) -> dict[str, dict[Condition, Scores]]
     }
 
 
+def scores_by_pair(outcomes: Iterable[Outcome]) -> dict[tuple[str, str], Scores]:
+    """Source and target → scores with intervals, sorted."""
+    groups: dict[tuple[str, str], list[Outcome]] = {}
+    for one in outcomes:
+        groups.setdefault((one.case.source, one.case.target), []).append(one)
+    return {pair: scores(groups[pair]) for pair in sorted(groups)}
+
+
 def by_target(outcomes: Iterable[Outcome]) -> dict[str, Scores]:
     """Target language → scores over all its source languages, which weigh the same, sorted."""
     groups: dict[str, list[Outcome]] = {}
