@@ -4,7 +4,7 @@ Matching prompts end where an answer begins, at the same token in every language
 sentences and lists on other subjects in each language. Each row is one way to come from plain text
 to an edit: which tokens are averaged, which map is made, which positions and layers are edited. All
 have the same budget of tuning (12 operating points on one split) and are scored on another. Prints
-one Markdown table; takes about four minutes on two cores.
+one Markdown table; takes about five minutes on two cores.
 
     python benchmarks/plain_text.py [--ways 'matched'] [--gains]
 
@@ -97,6 +97,7 @@ WAYS = (
     Way("matched"),
     Way("matched, all gains 1", gains=False),
     Way("matched, without the token that ends the prompts", without_opening=True),
+    Way("… and all gains 1", without_opening=True, gains=False),
     Way("matched, only the last prompt token edited", scope="prompt_last"),
     Way("matched, from the last prompt token on", scope="generated"),
     Way("matched, two layers", layers=PAIRS, strengths=(0.25, 0.5, 1.0)),
