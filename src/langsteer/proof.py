@@ -261,8 +261,8 @@ def results_table(families: dict[str, dict[Condition, Scores]], point: Operating
         box=box.SIMPLE_HEAD,
         caption_justify="left",
     )
-    for column in ("family", "condition"):
-        table.add_column(column, no_wrap=True)
+    table.add_column("family", min_width=12)
+    table.add_column("condition", no_wrap=True)
     for column in ("right language", "right meaning", "both"):
         table.add_column(column, justify="right", no_wrap=True)
     for name, conditions in families.items():

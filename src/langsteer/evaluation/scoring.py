@@ -30,6 +30,8 @@ from langsteer.files import write_whole
 
 By = Literal["group", "target", "pair"]
 SCORE = Metric("score", "language and meaning (harmonic mean)", "high")
+WHOLE = 100
+"""Larger numbers are shown without decimals."""
 SLACK = 1e-6
 """What rounding outwards forgives, so that 1.0000000001 does not become 101 %."""
 
@@ -122,7 +124,11 @@ def shown_estimate(one: Estimate) -> str:
     if isinstance(one, Rate):
         low, high = floor(100 * one.low + SLACK), ceil(100 * one.high - SLACK)
         return f"{100 * one.value:.1f} % [{low}–{high}]"
-    return f"{one.value:.3g} [{one.low:.3g}–{one.high:.3g}]"
+    return f"{_digits(one.value)} [{_digits(one.low)}–{_digits(one.high)}]"
+
+
+def _digits(number: float) -> str:
+    return f"{number:,.0f}" if abs(number) >= WHOLE else f"{number:.3g}"
 
 
 def print_scores(parts: Sequence[Part], console: Console, meaning: str | None = None) -> None:
