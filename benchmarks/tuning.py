@@ -43,7 +43,7 @@ STRENGTHS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 SCOPES = ("all", "generated")
 ESTIMATORS = ("difference", "erasure")
 SEEDS = (0, 1, 2)
-BUDGET = 5_000
+BUDGET = 6_500
 MAX_NEW_TOKENS = 24
 ROUND = 66
 """Cases asked at a time: half of the 132 pairs of languages."""

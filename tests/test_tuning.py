@@ -125,6 +125,21 @@ def test_configurations_are_compared_on_the_same_cases_and_none_is_asked_twice()
         assert set(cases_of[: trial.cases]) == set(order[: trial.cases])
 
 
+def test_two_that_are_close_are_asked_more_until_one_is_better() -> None:
+    class Close(Believer):
+        def share(self, case: Case, point: OperatingPoint) -> float:
+            by_layer = {0: 0.80, 1: 0.86, 2: 0.2, 3: 0.2}[point.layers[0]]
+            return by_layer - 0.3 * abs(float(np.log(point.strength)))
+
+    found = tune(Close(), CASES, layers=range(4), scopes=["all"], budget=12_000)
+    most = sorted(trial.cases for trial in found.trials)[-2:]
+    assert found.point.layers == (1,)
+    assert most[0] == most[1] > min(trial.cases for trial in found.trials)
+    assert found.tokens <= 12_000
+    clear = tune(Believer(1), CASES, layers=range(4), scopes=["all"], budget=12_000)
+    assert clear.tokens < found.tokens
+
+
 def test_of_equals_it_takes_the_map_as_it_was_estimated() -> None:
     class Always(Believer):
         def share(self, case: Case, point: OperatingPoint) -> float:

@@ -1,8 +1,9 @@
 """Choose where and how strongly to steer, on prompts kept for that purpose.
 
-Three stages share one budget of generated tokens: successive halving over layers, scopes and
-estimators at strength 1; a search for the strength of the finalists; and the pairs of languages
-that do badly at the point that was chosen for all.
+Four stages share one budget of generated tokens: successive halving over layers, scopes and
+estimators at strength 1; a search for the strength of the finalists; more cases for the two best,
+as long as it is open which is better; and the pairs of languages that do badly at the point that
+was chosen for all.
 """
 
 from __future__ import annotations
@@ -19,16 +20,17 @@ from langsteer.tuning import strength
 from langsteer.tuning.asking import Answering, Asker
 from langsteer.tuning.cases import in_order
 from langsteer.tuning.comparing import compare, interval
-from langsteer.tuning.halving import FINALISTS, halve
+from langsteer.tuning.halving import FINALISTS, FIRST, halve
 from langsteer.tuning.journal import Journal
 from langsteer.tuning.pairs import own_points
 from langsteer.tuning.table import Answered
 
 SCOPES = ("all", "generated")
 BUDGET = 50_000
-HALVING = 0.4
-STRENGTH = 0.85
-"""The shares of the budget that have been spent when these two stages end."""
+HALVING = 0.5
+STRENGTH = 0.75
+DUEL = 0.9
+"""The shares of the budget that may have been spent when these stages end."""
 STRENGTHS_EXPECTED = 5
 OTHERS = 2
 Report = Callable[[int, str], None]
@@ -99,7 +101,7 @@ def tune(
         for estimator in estimators
     ]
     search.halve(points)
-    ranked = search.strengths()
+    ranked = search.duel(search.strengths())
     chosen = ranked[0]
     pairs = own_points(
         search.asker,
@@ -140,8 +142,7 @@ class _Search:
         cost = self.asker.tokens_per_answer or 1.0
         tries = STRENGTHS_EXPECTED * len(self._finalists)
         left = STRENGTH * self.budget - self.asker.tokens
-        asked = min(len(self.answered.outcomes(point)) for point in self._finalists)
-        cases = self.order[: max(asked, int(left / cost / tries))]
+        cases = self.order[: max(FIRST, int(left / cost / tries))]
         tried: list[OperatingPoint] = []
         for finalist in self._finalists:
             tried += self._strengths_of(finalist, cases)
@@ -151,20 +152,43 @@ class _Search:
         best_first = sorted(range(len(tried)), key=lambda row: -round(float(value[row]), 4))
         return [tried[row] for row in best_first]
 
+    def duel(self, ranked: list[OperatingPoint]) -> list[OperatingPoint]:
+        """The same, after more cases for the best and its rival from another configuration.
+
+        Ends when the paired 95 % interval says that the rival is better, or that it cannot be
+        better by a point; or with the cases or the tokens.
+        """
+        best = ranked[0]
+        rival = next((point for point in ranked if _kind(point) != _kind(best)), None)
+        if rival is None:
+            return ranked
+        both, limit = [best, rival], DUEL * self.budget
+        while True:
+            size = min(len(self.answered.outcomes(point)) for point in both)
+            columns = [self.answered.outcomes(point)[:size] for point in both]
+            compared = compare(columns)
+            low, high = compared.gain(1, 0)
+            affordable = (limit - self.asker.tokens) / 2 / (self.asker.tokens_per_answer or 1.0)
+            more = min(len(self.order), 2 * size, size + int(affordable))
+            if low > 0 or high < strength.TOLERANCE or more <= size:
+                break
+            self.answered.extend(self.asker, self.order[:more], both)
+        winner = both[compared.best()]
+        self._tell(winner, self.answered.objective(winner))
+        return [winner, *(point for point in ranked if point != winner)]
+
     def others(self, ranked: Sequence[OperatingPoint]) -> list[OperatingPoint]:
         """What a pair might need instead of the first: other layers or scopes, or more strength."""
         chosen = ranked[0]
         by_objective = sorted(self.answered.points, key=lambda one: -self.answered.objective(one))
         first: dict[object, OperatingPoint] = {}
         for point in (*ranked, *by_objective):
-            first.setdefault((point.layers, point.scope, point.estimator), point)
-        alike = (chosen.layers, chosen.scope, chosen.estimator)
-        elsewhere = [point for key, point in first.items() if key != alike]
+            first.setdefault(_kind(point), point)
+        elsewhere = [point for kind, point in first.items() if kind != _kind(chosen)]
         stronger = [
             point
             for point in ranked
-            if (point.layers, point.scope, point.estimator) == alike
-            and point.strength > chosen.strength
+            if _kind(point) == _kind(chosen) and point.strength > chosen.strength
         ]
         return [*elsewhere[:OTHERS], *sorted(stronger, key=lambda one: one.strength)[:1]]
 
@@ -221,6 +245,11 @@ class _Search:
     def _spent(self, tokens: int) -> None:
         if self._report is not None:
             self._report(tokens, self._best)
+
+
+def _kind(point: OperatingPoint) -> tuple[tuple[int, ...], str, str]:
+    """What a configuration is besides its strength."""
+    return (point.layers, point.scope, point.estimator)
 
 
 def describe(point: OperatingPoint) -> str:
