@@ -7,9 +7,10 @@ different concepts in each language. Tuned on one split, measured on another. Pr
 table; takes about a quarter of an hour on two cores.
 
     python benchmarks/methods.py [--estimators difference,effects] [--fits 'plain text']
-        [--results cells.jsonl] [--output table.md]
+        [--results cells.jsonl] [--minutes 4] [--output table.md]
 
-With --results every cell is written down as soon as it is measured, and not measured again.
+With --results every cell is written down as soon as it is measured, and not measured again; with
+--minutes it ends after so long, and what is missing is measured by the next run.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -44,6 +46,7 @@ FINALISTS = 2
 MAX_NEW_TOKENS = 24
 FEW = 16
 EVERYTHING = 10**6
+MISSING = "not measured"
 
 
 def few() -> Corpus:
@@ -201,7 +204,9 @@ def table(fits: list[str], names: list[str], done: dict[tuple[str, str], Cell]) 
     """The cells as Markdown, one row for each estimator."""
     lines = ["| estimator | " + " | ".join(fits) + " |", "|---" * (len(fits) + 1) + "|"]
     lines += [
-        f"| `{name}` | " + " | ".join(str(done[fitted, name]) for fitted in fits) + " |"
+        f"| `{name}` | "
+        + " | ".join(str(done.get((fitted, name), MISSING)) for fitted in fits)
+        + " |"
         for name in names
     ]
     return "\n".join(lines) + "\n"
@@ -213,6 +218,7 @@ def main() -> None:
     parser.add_argument("--estimators", default=",".join(ESTIMATORS), help="names, with commas")
     parser.add_argument("--fits", default=";".join(FITS), help="ways of fitting, with semicolons")
     parser.add_argument("--results", type=Path, help="file of cells, read first and added to")
+    parser.add_argument("--minutes", type=float, default=60.0, help="end after so long")
     parser.add_argument("--output", type=Path, help="file for the table")
     options = parser.parse_args()
     names, fits = options.estimators.split(","), options.fits.split(";")
@@ -221,12 +227,15 @@ def main() -> None:
         for line in options.results.read_text(encoding="utf-8").splitlines():
             cell = Cell(**json.loads(line))
             done[cell.fit, cell.estimator] = cell
+    end = time.monotonic() + 60 * options.minutes
     for cell in measured(fits, names, dict(done)):
         done[cell.fit, cell.estimator] = cell
         print(f"{cell.fit}, {cell.estimator}: {cell}", flush=True)
         if options.results:
             with options.results.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(cell)) + "\n")
+        if time.monotonic() > end:
+            break
     text = table(fits, names, done)
     print("\n" + text)
     if options.output:
