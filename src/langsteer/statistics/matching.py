@@ -50,12 +50,15 @@ class TokenTable:
     def groups(self) -> tuple[Tensor, tuple[int, ...]]:
         """`[C]`: the group of each id, and the token of each group (`OTHERS` for the last).
 
-        The `SINGLES` tokens that say most about languages have a group each, all others one
-        together.
+        Of the tokens that at least half of the languages have, the `SINGLES` that say most about
+        languages have a group each; all others have one together. What few languages have cannot
+        tell how far apart languages are at a token from how far apart just these few are.
         """
         total = self.counts.sum(1)
         said = total - self.counts.square().sum(1) / total
-        best = said.argsort(descending=True, stable=True)[:SINGLES].sort().values
+        common = 2 * (self.counts > 0).sum(1) >= len(self.languages)
+        order = said.argsort(descending=True, stable=True)
+        best = order[common[order]][:SINGLES].sort().values
         group = torch.full((len(self.ids),), len(best), dtype=torch.int64)
         group[best] = torch.arange(len(best))
         return group, (*self.ids[best].tolist(), OTHERS)
