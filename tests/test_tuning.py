@@ -177,6 +177,16 @@ def test_a_pair_has_its_own_point_only_where_the_cases_show_it() -> None:
     assert not tune(Believer(1), CASES, layers=[0, 1], budget=40_000).point.pairs
 
 
+def test_pairs_that_do_badly_everywhere_stay_with_the_others() -> None:
+    class Hard(Believer):
+        def share(self, case: Case, point: OperatingPoint) -> float:
+            return 0.7 - 0.01 * point.layers[0]
+
+    found = tune(Hard(), CASES, layers=[0, 1], scopes=["all"], budget=40_000)
+    assert found.point.scores["objective"] < 0.8
+    assert not found.point.pairs
+
+
 def test_wins_that_can_be_chance_are_no_proof() -> None:
     assert surely_better(6, 0, 1)
     assert not surely_better(5, 0, 1)
