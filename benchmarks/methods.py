@@ -20,7 +20,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -41,7 +41,7 @@ from langsteer.space import OperatingPoint, Space
 from langsteer.tuning import sample_cases
 
 LAYERS = (2, 3, 4)
-STRENGTHS = (0.6, 1.0, 1.6, 2.5)
+STRENGTHS = (0.5, 1.0, 2.0, 4.0)
 FINALISTS = 2
 MAX_NEW_TOKENS = 24
 FEW = 16
@@ -196,6 +196,8 @@ def measured(
         task = task or task_for(load(str(MODEL)))
         make, pooling = FITS[fitted]
         keep = keep_for(names, layers=LAYERS)
+        if pooling in ("tokens", "matched"):
+            keep = replace(keep, observation="tokens")
         space = fit(task.loaded, make(), pooling=pooling, layers=LAYERS, keep=keep)
         yield from map(partial(measure, task, space, fitted), missing)
 
