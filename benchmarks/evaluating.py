@@ -33,7 +33,7 @@ def main() -> None:
     space = fit(loaded, matching_corpus(), pooling="last", progress=False)
     ready, processor = time.perf_counter(), time.process_time()
     asked = prompts("test", ceil(options.prompts / len(MEASURED)))
-    proof = prove(loaded, space, asked, space.default_point(), quiet=True)
+    proof = prove(loaded, space, asked, space.default_point())
     steered = [one for one in proof.outcomes if one.condition == STEERED]
     pairs = len({(one.case.source, one.case.target) for one in steered})
     found = {
