@@ -20,7 +20,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -195,9 +195,7 @@ def measured(
             continue
         task = task or task_for(load(str(MODEL)))
         make, pooling = FITS[fitted]
-        keep = keep_for(names, layers=LAYERS)
-        if pooling in ("tokens", "matched"):
-            keep = replace(keep, observation="tokens")
+        keep = keep_for(names, layers=LAYERS, pooling=pooling)
         space = fit(task.loaded, make(), pooling=pooling, layers=LAYERS, keep=keep)
         yield from map(partial(measure, task, space, fitted), missing)
 

@@ -19,7 +19,7 @@ from langsteer.estimators.shrunken import SHRUNKEN
 from langsteer.estimators.transport import TRANSPORT, TRANSPORT_DIAGONAL, TRANSPORT_LOW_RANK
 from langsteer.maps import Map
 from langsteer.statistics import Keep, Statistics
-from langsteer.statistics.scatter import SecondMoments
+from langsteer.statistics.scatter import Observation, SecondMoments
 
 ESTIMATORS: dict[str, Estimator] = {
     one.name: one
@@ -82,11 +82,20 @@ def estimate(name: str, statistics: Statistics, source: str | None, target: str,
 
 
 def keep_for(
-    names: Iterable[str], *, layers: tuple[int, ...] | None = None, sample: int = SAMPLE
+    names: Iterable[str],
+    *,
+    layers: tuple[int, ...] | None = None,
+    sample: int = SAMPLE,
+    pooling: str = "text",
 ) -> Keep:
-    """What statistics must keep for these estimators to work at `layers` (None: all)."""
+    """What statistics must keep for these estimators to work at `layers` (None: all).
+
+    Where tokens are pooled (`pooling` 'tokens' or 'matched'), second moments are those of single
+    tokens: these are what the edit will meet.
+    """
     wanted = [find(name)[0] for name in names]
     modes: tuple[SecondMoments, ...] = ("none", "pooled", "language")
     mode = modes[max((modes.index(one.second_moments) for one in wanted), default=0)]
     size = sample if any(one.sample for one in wanted) else 0
-    return Keep(second_moments=mode, sample=size, layers=layers)
+    observation: Observation = "tokens" if pooling in ("tokens", "matched") else "texts"
+    return Keep(second_moments=mode, sample=size, layers=layers, observation=observation)

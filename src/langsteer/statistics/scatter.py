@@ -60,7 +60,8 @@ class Keep:
                 f"Statistics of {len(layers)} layers of width {width} in {languages} languages "
                 f"with second_moments={self.second_moments!r} and sample={self.sample} need "
                 f"{need / GIBIBYTE:.1f} GiB, over the limit of {self.limit / GIBIBYTE:.1f} GiB. "
-                "Ask for fewer layers or for second_moments='pooled', or raise the limit."
+                "Ask for fewer layers or for second_moments='pooled', or raise the limit "
+                "(--memory on the command line)."
             )
 
 

@@ -1,0 +1,5 @@
+"""`python -m langsteer.cli`."""
+
+from langsteer.cli import main
+
+main()

@@ -1,0 +1,102 @@
+"""`langsteer evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from langsteer.cli.options import (
+    AsJson,
+    Blocks,
+    Device,
+    Dtype,
+    Languages,
+    Layers,
+    Model,
+    SpaceFile,
+    Trust,
+    fitted_space,
+    out,
+    point_of,
+    print_json,
+    prompts_from,
+    tags,
+)
+
+
+def evaluate(
+    model: Model,
+    space: SpaceFile,
+    prompts: Annotated[
+        Path,
+        typer.Option(
+            "--prompts",
+            "-p",
+            metavar="PATH",
+            help="Prompts for testing: JSONL, the questions of CLaS-Bench, or test sets of the "
+            "language confusion benchmark.",
+        ),
+    ],
+    languages: Languages = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="TAG",
+            help="Language that the model falls into on test sets of the language confusion "
+            "benchmark. Default: en.",
+        ),
+    ] = None,
+    layer: Layers = None,
+    strength: Annotated[float | None, typer.Option(help="Default: the operating point's.")] = None,
+    scope: Annotated[str | None, typer.Option(help="Default: the operating point's.")] = None,
+    estimator: Annotated[str | None, typer.Option(help="Default: the operating point's.")] = None,
+    per_pair: Annotated[
+        int | None, typer.Option(min=1, help="At most this many prompts per family and pair.")
+    ] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Length of the answers.")] = 48,
+    chat: Annotated[
+        bool | None,
+        typer.Option("--chat/--plain", help="Use the chat template. Default: if there is one."),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FOLDER", help="Write an HTML report there.")
+    ] = None,
+    device: Device = "cpu",
+    dtype: Dtype = "auto",
+    blocks: Blocks = None,
+    trust_remote_code: Trust = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure on prompts with known answers: right language, right meaning, with intervals.
+
+    Beside the steered answers stand three controls: the unsteered model, a random vector of the
+    same norm, and the request in the prompt to answer in the language. A second table has code
+    switching, repetition, perplexity and the other metrics; then comes what steering costs where it
+    should do nothing. Prompts whose references are a list, the same for all languages, count only
+    there.
+    """
+    from langsteer.proof import prove
+
+    loaded, fitted = fitted_space(model, space, device, dtype, blocks, trust_remote_code)
+    proof = prove(
+        loaded,
+        fitted,
+        prompts_from(prompts, source),
+        point_of(fitted, layer, strength, scope, estimator),
+        languages=tags(languages, fitted.languages),
+        per_pair=per_pair,
+        max_new_tokens=max_new_tokens,
+        chat=chat,
+        quiet=as_json,
+    )
+    page = None if report is None else proof.write_report(report)
+    if as_json:
+        print_json(proof.as_json() | ({} if page is None else {"report": str(page)}))
+    else:
+        proof.print(out)
+        if page is not None:
+            out.print(f"\nreport: [bold]{escape(str(page))}[/bold]", highlight=False)

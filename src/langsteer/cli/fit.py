@@ -1,0 +1,122 @@
+"""`langsteer fit`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+from rich.markup import escape
+
+from langsteer.cli.options import (
+    AsJson,
+    Blocks,
+    Device,
+    Dtype,
+    Languages,
+    Layers,
+    Model,
+    Trust,
+    numbers,
+    out,
+    print_json,
+    tags,
+)
+from langsteer.errors import LangsteerError
+
+POOLINGS = ("tokens", "text", "last", "matched")
+
+
+def fit(
+    model: Model,
+    corpus: Annotated[
+        str,
+        typer.Argument(
+            metavar="CORPUS",
+            help="JSONL, CSV or TSV file, a folder with one text file per language, or the name of "
+            "a Hugging Face data set.",
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The space to write.")],
+    languages: Languages = None,
+    layers: Layers = None,
+    pooling: Annotated[
+        str,
+        typer.Option(
+            help="tokens: mean over all tokens; text: mean of text means; last: last token; "
+            "matched: languages compared at the same tokens, for plain text."
+        ),
+    ] = "tokens",
+    text_column: Annotated[str, typer.Option(help="Column or key of the text.")] = "text",
+    language_column: Annotated[str, typer.Option(help="Column or key of the tag.")] = "language",
+    concept_column: Annotated[
+        str, typer.Option(help="Column or key that translations of one text share.")
+    ] = "concept",
+    split: Annotated[str | None, typer.Option(help="Split of a Hugging Face data set.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Use at most this many texts of each language.")
+    ] = None,
+    estimator: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME[,NAME…]",
+            help="Keep what these estimators need: second moments, a sample of latents. The means, "
+            "which difference, mean and effects need, are always kept.",
+        ),
+    ] = "difference",
+    memory: Annotated[
+        float, typer.Option("--memory", min=0, help="Most memory for what is kept, in GiB.")
+    ] = 4.0,
+    device: Device = "cpu",
+    dtype: Dtype = "auto",
+    blocks: Blocks = None,
+    trust_remote_code: Trust = False,
+    as_json: AsJson = False,
+) -> None:
+    """Estimate where the languages of CORPUS lie in the residual stream of MODEL.
+
+    One pass over the corpus serves all layers (or those that --layer names) and all estimators.
+    Prints how well the difference of
+    every two languages is known, and how many more texts are needed where it is not.
+    """
+    from langsteer.corpus import read_corpus
+    from langsteer.estimators.registry import keep_for
+    from langsteer.fitting import fit as fit_space
+    from langsteer.loading import load
+    from langsteer.statistics.scatter import GIBIBYTE
+    from langsteer.tables import inspection, print_inspection
+
+    if pooling not in POOLINGS:
+        raise LangsteerError(f"--pooling {pooling!r} is unknown. Use one of {', '.join(POOLINGS)}.")
+    texts = read_corpus(
+        corpus,
+        text_column=text_column,
+        language_column=language_column,
+        concept_column=concept_column,
+        split=split,
+    )
+    keep = keep_for((name.strip() for name in estimator.split(",")), pooling=pooling)
+    if languages is not None:
+        texts = texts.select(tags(languages, texts.languages))
+    if limit is not None:
+        texts = texts.limit(limit)
+    texts.require_languages()
+    loaded = load(
+        model, device=device, dtype=dtype, blocks=blocks, trust_remote_code=trust_remote_code
+    )
+    space = fit_space(
+        loaded,
+        texts,
+        layers=numbers(layers),
+        pooling=cast(Any, pooling),
+        keep=replace(keep, limit=int(memory * GIBIBYTE)),
+        progress=not as_json,
+    )
+    space.save(output)
+    found = inspection(space)
+    if as_json:
+        print_json({"space": str(output), **found})
+    else:
+        print_inspection(found, out)
+        out.print(f"\nwrote [bold]{escape(str(output))}[/bold]", highlight=False)

@@ -1,0 +1,100 @@
+"""`langsteer tune`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from langsteer.cli.options import (
+    AsJson,
+    Blocks,
+    Device,
+    Dtype,
+    Languages,
+    Model,
+    SpaceFile,
+    Trust,
+    fitted_space,
+    numbers,
+    out,
+    print_json,
+    prompts_from,
+    tags,
+)
+
+
+def tune(
+    model: Model,
+    space: SpaceFile,
+    prompts: Annotated[
+        Path, typer.Option("--prompts", "-p", metavar="FILE", help="Prompts for tuning, as JSONL.")
+    ],
+    layers: Annotated[
+        str | None,
+        typer.Option(
+            "--layers",
+            "--layer",
+            "-l",
+            metavar="I[,I…]",
+            help="Candidates, counted from 0. Default: a third, those that promise most by the "
+            "statistics in the space.",
+        ),
+    ] = None,
+    scopes: Annotated[
+        str, typer.Option(metavar="SCOPE[,SCOPE…]", help="Candidates.")
+    ] = "all,generated",
+    estimators: Annotated[
+        str, typer.Option(metavar="NAME[,NAME…]", help="Candidates.")
+    ] = "difference",
+    budget: Annotated[int, typer.Option(min=1, help="Tokens to generate, about.")] = 50_000,
+    languages: Languages = None,
+    per_pair: Annotated[
+        int | None,
+        typer.Option(min=1, help="At most this many prompts per family and pair. Default: all."),
+    ] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Length of the answers.")] = 48,
+    seed: Annotated[int, typer.Option(help="Seed of the order of the prompts.")] = 0,
+    device: Device = "cpu",
+    dtype: Dtype = "auto",
+    blocks: Blocks = None,
+    trust_remote_code: Trust = False,
+    as_json: AsJson = False,
+) -> None:
+    """Choose layer, scope, estimator and strength on prompts kept for that.
+
+    Many configurations are tried on few prompts, the best on many; then the strength is searched.
+    Writes the choice into the space, with the evidence, and an own one for each pair of languages
+    that was shown to need one. What is answered is kept beside the space in SPACE.tuning.jsonl
+    until the end: after a kill, the same command goes on from there to the same choice.
+    """
+    from langsteer.tables import print_trials, trials_as_json
+    from langsteer.tuning import tune_space
+
+    loaded, fitted = fitted_space(model, space, device, dtype, blocks, trust_remote_code)
+    journal = space.with_name(f"{space.name}.tuning.jsonl")
+    tuned = tune_space(
+        loaded,
+        fitted,
+        prompts_from(prompts),
+        layers=numbers(layers),
+        scopes=[name.strip() for name in scopes.split(",")],
+        estimators=[name.strip() for name in estimators.split(",")],
+        languages=tags(languages, fitted.languages),
+        per_pair=per_pair,
+        budget=budget,
+        max_new_tokens=max_new_tokens,
+        split=prompts.stem,
+        journal=journal,
+        quiet=as_json,
+        seed=seed,
+    )
+    fitted.with_operating_point(tuned.point).save(space)
+    journal.unlink(missing_ok=True)
+    if as_json:
+        print_json(trials_as_json(tuned))
+    else:
+        print_trials(tuned, out)
+        out.print(f"\nwrote the operating point into [bold]{escape(str(space))}[/bold]")

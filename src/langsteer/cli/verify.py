@@ -1,0 +1,61 @@
+"""`langsteer verify`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from langsteer.cli.options import (
+    AsJson,
+    Blocks,
+    Device,
+    Dtype,
+    Model,
+    Trust,
+    out,
+    print_json,
+)
+
+CHECK_FAILED = 1
+
+
+def verify(
+    model: Model,
+    space: Annotated[
+        Path | None, typer.Option("--space", "-s", metavar="FILE", help="Check its edits as well.")
+    ] = None,
+    device: Device = "cpu",
+    dtype: Dtype = "auto",
+    blocks: Blocks = None,
+    trust_remote_code: Trust = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check that edits of this model are exact. Exits with 1 if any check fails.
+
+    Says which blocks were found and how; that strength 0 is the unsteered model bit for bit; where
+    an edit acts, and that it acts nowhere else; that batches equal single prompts and cached
+    decoding equals uncached.
+    """
+    from langsteer.loading import load
+    from langsteer.space import Space
+    from langsteer.verify import verify as checks_of
+
+    loaded = load(
+        model, device=device, dtype=dtype, blocks=blocks, trust_remote_code=trust_remote_code
+    )
+    checks = checks_of(loaded, None if space is None else Space.load(space))
+    if as_json:
+        print_json([asdict(check) for check in checks])
+    else:
+        table = Table("check", "", "what was found")
+        for check in checks:
+            mark = "[green]ok[/green]" if check.ok else "[bold red]failed[/bold red]"
+            table.add_row(check.name, mark, escape(check.detail))
+        out.print(table)
+    if not all(check.ok for check in checks):
+        raise typer.Exit(CHECK_FAILED)
