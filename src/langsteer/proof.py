@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from importlib.metadata import version
-from math import ceil, floor
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +57,6 @@ from langsteer.tuning import sample_cases
 
 WORD_CASES_PER_PAIR = 1
 VERSIONS = ("langsteer", "torch", "transformers", "lingua-language-detector")
-SLACK = 1e-6
-"""What rounding outwards forgives, so that 1.0000000001 does not become 101 %."""
 LABELS = {STEERED: "steered", UNSTEERED: "unsteered", RANDOM: "random Δ", PROMPTED: "prompted"}
 
 
@@ -203,9 +200,9 @@ def _metrics(
 
 
 def metrics_table(metrics: Mapping[Condition, Mapping[str, Estimate]]) -> Table:
-    """Every metric under every condition."""
+    """Every metric under every condition; intervals for the steered answers alone, for room."""
     table = Table(
-        title="all families together",
+        title="every metric, all families together",
         title_justify="left",
         caption=(
             "shares in percent [95 % bootstrap interval]; ↑ more is better, ↓ less is better; "
@@ -214,19 +211,20 @@ def metrics_table(metrics: Mapping[Condition, Mapping[str, Estimate]]) -> Table:
         box=box.SIMPLE_HEAD,
         caption_justify="left",
     )
-    table.add_column("metric", min_width=10)
+    table.add_column("metric", no_wrap=True)
     for condition in metrics:
         table.add_column(LABELS[condition], justify="right", no_wrap=True)
     for metric in METRICS:
-        found = [conditions.get(metric.name) for conditions in metrics.values()]
-        if any(found):
-            shown = [_shown(one) for one in found]
-            table.add_row(f"{metric.title} {ARROWS[metric.better]}".strip(), *shown)
+        found = {condition: one.get(metric.name) for condition, one in metrics.items()}
+        if any(found.values()):
+            shown = [_shown(one, condition == STEERED) for condition, one in found.items()]
+            table.add_row(f"{metric.name} {ARROWS[metric.better]}".strip(), *shown)
     return table
 
 
-def _shown(one: Estimate | None) -> str:
-    return percent(one) if one is None or isinstance(one, Rate) else shown_estimate(one)
+def _shown(one: Estimate | None, interval: bool) -> str:
+    text = percent(one) if one is None or isinstance(one, Rate) else shown_estimate(one)
+    return text if interval else text.split(" [", 1)[0]
 
 
 def cost_lines(found: Cost | None) -> list[str]:
@@ -280,11 +278,8 @@ def results_table(families: dict[str, dict[Condition, Scores]], point: Operating
 
 
 def percent(rate: Rate | None) -> str:
-    """A rate in percent with its interval, rounded outwards; a dash for None."""
-    if rate is None:
-        return "–"
-    low, high = floor(100 * rate.low + SLACK), ceil(100 * rate.high - SLACK)
-    return f"{100 * rate.value:.1f} [{low}–{high}]"
+    """A rate in percent with its interval; a dash for None."""
+    return "–" if rate is None else rate.percent()
 
 
 def _scores_as_json(found: Scores) -> dict[str, Any]:

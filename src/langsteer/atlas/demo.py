@@ -17,7 +17,7 @@ from langsteer.files import write_whole
 from langsteer.fitting import fit
 from langsteer.loading import load
 from langsteer.progress import Stages
-from langsteer.proof import Proof, prove
+from langsteer.proof import Proof, prove, results_table
 from langsteer.tuning import tune_space
 
 MODEL = Path(__file__).parent / "model"
@@ -48,8 +48,8 @@ class Demo:
         }
 
     def print(self, console: Console) -> None:
-        """The table, the time and the path of the report."""
-        self.proof.print(console)
+        """The table of results, the time and the path of the report, which has the rest."""
+        console.print(results_table(self.proof.families, self.proof.point))
         console.print(f"{self.seconds:.0f} s; report: [bold]{self.page}[/bold]", highlight=False)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from math import ceil, floor
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ from langsteer.errors import LangsteerError
 
 DRAWS = 1000
 LEVEL = 0.95
+SLACK = 1e-6
+"""What rounding outwards forgives, so that 1.0000000001 does not become 101 %."""
 Floats = npt.NDArray[np.float64]
 
 
@@ -39,6 +42,11 @@ class Rate(Estimate):
 
     def __str__(self) -> str:
         return f"{self.value:.1%} ({self.low:.1%} to {self.high:.1%})"
+
+    def percent(self, sign: str = "") -> str:
+        """In percent with the interval, which is rounded outwards: ``97.3 [95–99]``."""
+        low, high = floor(100 * self.low + SLACK), ceil(100 * self.high - SLACK)
+        return f"{100 * self.value:.1f}{sign} [{low}–{high}]"
 
 
 def harmonic_mean(language: Floats, meaning: Floats) -> Floats:

@@ -7,7 +7,6 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from math import ceil, floor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,8 +31,6 @@ By = Literal["group", "target", "pair"]
 SCORE = Metric("score", "language and meaning (harmonic mean)", "high")
 WHOLE = 100
 """Larger numbers are shown without decimals."""
-SLACK = 1e-6
-"""What rounding outwards forgives, so that 1.0000000001 does not become 101 %."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +119,7 @@ ARROWS = {"high": "↑", "low": "↓", "": ""}
 def shown_estimate(one: Estimate) -> str:
     """A share in percent, any other number with three digits; both with the interval."""
     if isinstance(one, Rate):
-        low, high = floor(100 * one.low + SLACK), ceil(100 * one.high - SLACK)
-        return f"{100 * one.value:.1f} % [{low}–{high}]"
+        return one.percent(" %")
     return f"{_digits(one.value)} [{_digits(one.low)}–{_digits(one.high)}]"
 
 
