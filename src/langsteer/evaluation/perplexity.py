@@ -14,7 +14,8 @@ from langsteer.errors import SteeringError
 from langsteer.loading import Loaded
 from langsteer.steering.generation import encode, pad_left
 
-BATCH_TOKENS = 16384
+BATCH_LOGITS = 2**27
+"""Logits in one batch: half a GiB in float32, whatever the size of the vocabulary."""
 
 
 @torch.inference_mode()
@@ -24,13 +25,14 @@ def log_perplexities(loaded: Loaded, texts: Sequence[str]) -> list[float | None]
     The model is not steered. None for a text of less than two tokens, special ones included. Texts
     beyond the context of the model are cut. Identical texts are read once.
     """
+    budget = BATCH_LOGITS // loaded.model.config.get_text_config().vocab_size
     different = list(dict.fromkeys(texts))
     ids = {text: _tokens(loaded, text) for text in different}
     long = sorted((text for text in different if len(ids[text]) > 1), key=lambda one: len(ids[one]))
     found: dict[str, float] = {}
     batch: list[str] = []
     for text in long:
-        if batch and (len(batch) + 1) * len(ids[text]) > BATCH_TOKENS:
+        if batch and (len(batch) + 1) * len(ids[text]) > budget:
             found.update(zip(batch, _batch(loaded, [ids[one] for one in batch]), strict=True))
             batch = []
         batch.append(text)
