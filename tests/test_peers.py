@@ -1,6 +1,7 @@
 """The mechanics of the comparison with other methods; what it measures is in docs/benchmarks.md."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,8 @@ from recipes import line, quantiles, unit_shift
 from scores import difference, mean_score, score
 from settings import EASY, SETTINGS, named
 from treatments import BUDGET, Candidate, Treatment
+
+PLAIN = Candidate("nothing", lambda case: Treatment(case.prompt.text))
 
 
 @pytest.fixture(scope="module")
@@ -166,9 +169,8 @@ def test_ours_takes_what_is_clearly_better(few: Fitted) -> None:
 
 def test_cases_under_many_candidates_come_back_in_order(loaded: Loaded, few: Fitted) -> None:
     few_cases = drawn(for_tuning(), 3)
-    plain = Candidate("nothing", lambda case: Treatment(case.prompt.text))
     edit = candidate(few, Point("last", "difference", 3))
-    first, second, third = answered(loaded, few_cases, [plain, edit, plain])
+    first, second, third = answered(loaded, few_cases, [PLAIN, edit, PLAIN])
     assert [one.case for one in second] == list(few_cases.cases)
     assert [one.answer for one in first] == [one.answer for one in third]
     assert sum(one.verdict.language_right for one in second) > 0
@@ -180,8 +182,7 @@ def test_a_method_over_its_budget_is_refused(loaded: Loaded, tmp_path: Path) -> 
         name, fits = "greedy", False
 
         def search(self, fitted, scored):  # type: ignore[no-untyped-def]
-            one = Candidate("same", lambda case: Treatment(case.prompt.text))
-            return scored([one] * (BUDGET + 1))
+            return scored([PLAIN] * (BUDGET + 1))
 
     with pytest.raises(LangsteerError, match="more than"):
         Bench(loaded, tmp_path, Size(2, 2)).measure(Greedy(), named(EASY))
@@ -247,6 +248,15 @@ def test_the_page_says_where_ours_is_above_and_where_it_is_below(tmp_path: Path)
     worse = page(tables)
     assert "all others but theirs" in worse
     assert all(f"{setting.name} (theirs" in worse for setting in SETTINGS)
+
+
+def test_left_alone_the_model_writes_every_long_list(loaded: Loaded) -> None:
+    asked_for = ASKED["long"]("test")
+    alone = {case.source: Case(case.prompt, case.source) for case in asked_for.cases}
+    asked_for = replace(asked_for, cases=tuple(alone.values()))
+    (outcomes,) = answered(loaded, asked_for, [PLAIN])
+    assert len(outcomes) == len(world().languages)
+    assert all(one.verdict.meaning_right for one in outcomes)
 
 
 def test_the_case_of_a_draw_is_a_case() -> None:
