@@ -10,7 +10,7 @@ from pathlib import Path
 
 from environments import PACKAGES, versions
 from figure import save
-from measure import Result
+from measure import Result, Size
 from scores import difference, mean_score, score
 from settings import EASY, SETTINGS
 from treatments import BUDGET
@@ -51,11 +51,12 @@ def page(table: Table) -> str:
         "*Reading* are in `benchmarks/peers/notes.md`.",
         "On one model (the embedded atlas: 8 blocks, 12 languages), the same texts, the same "
         f"prompts and the same budget: every method tries at most {BUDGET} configurations on the "
-        "same 132 cases of the tuning split, once for every way of fitting, and the best one is "
-        "measured on the test split. The score is the harmonic mean of the share of answers in "
-        "the right language and the share of right answers in that language, in percent, with a "
-        "95 % bootstrap interval over the concepts asked for. *Ours minus it* compares the means "
-        "of the hard settings case by case.",
+        f"same {Size().tuning} cases of the tuning split, once for every way of fitting, and the "
+        f"best one is measured on at most {Size().testing} cases of the test split. Concepts of "
+        "the two splits and of the texts are different ones. The score is the harmonic mean of "
+        "the share of answers in the right language and the share of right answers in that "
+        "language, in percent, with a 95 % bootstrap interval over the concepts asked for. *Ours "
+        "minus it* compares the means of the hard settings case by case.",
         f"![Scores of all methods in all settings](figures/{FIGURE})",
         "## All in all",
         summary(table),

@@ -18,8 +18,10 @@ from langsteer.evaluation.run import ordered_pairs
 from langsteer.maps import Affine, LowRank, Map, Shift
 
 MULTIPLIERS = (0.7, 1.0, 1.5, 3.0)
-WINDOWS = (tuple(range(1, 8)), tuple(range(3, 7)), (3,), (4,))
-"""All layers that repeng trains by default, those of its example scaled to depth, and one layer."""
+WAYS = ("pca_diff", "pca_center")
+"""repeng's default and the other of its documented ways."""
+WINDOWS = ((3, 4, 5, 6), (3,))
+"""The layers of repeng's example, scaled to depth, and one layer."""
 SHARES = (0.15, 0.3, 0.6, 1.2)
 """Coefficients of repeng's unit vectors, as shares of the mean norm of a latent."""
 
@@ -37,7 +39,9 @@ class SteeringVectors:
         """Every layer with every multiplier."""
         vectors = trained(STEERING_VECTORS, self.folder, fitted, LAYERS)
         found = [
-            edited(f"layer {layer}, multiplier {size:g}", partial(_shifts, vectors, {layer: size}))
+            edited(
+                f"layer {layer}, multiplier {size:g}", partial(_shifts, vectors, {layer: size}, "")
+            )
             for layer in LAYERS
             for size in MULTIPLIERS
         ]
@@ -45,7 +49,7 @@ class SteeringVectors:
 
 
 class Repeng:
-    """repeng: the first principal component of the differences of pairs, at several layers.
+    """repeng: the first principal component of pairs, at several layers.
 
     Its vectors have norm 1, so their coefficients are shares of the mean norm of a latent.
     """
@@ -57,15 +61,17 @@ class Repeng:
         self.folder = folder
 
     def search(self, fitted: Fitted, scored: Scored) -> Candidate:
-        """Every window of layers with every coefficient."""
-        layers = tuple(range(1, fitted.loaded.stream.depth))
-        vectors = trained(REPENG, self.folder, fitted, layers)
+        """Both ways in every window of layers with every coefficient."""
+        vectors = trained(REPENG, self.folder, fitted, WINDOWS[0], WAYS)
         norms = fitted.norms
         found = [
             edited(
-                f"layers {window[0]}-{window[-1]}, coefficient {share:g}",
-                partial(_shifts, vectors, {at: share * float(norms[at]) for at in window}),
+                f"{way}, layers {window[0]}-{window[-1]}, coefficient {share:g}",
+                partial(
+                    _shifts, vectors, {at: share * float(norms[at]) for at in window}, f"{way} "
+                ),
             )
+            for way in WAYS
             for window in WINDOWS
             for share in SHARES
         ]
@@ -118,9 +124,16 @@ class ConceptErasure:
 
 
 def trained(
-    package: Package, folder: Path, fitted: Fitted, layers: tuple[int, ...]
+    package: Package,
+    folder: Path,
+    fitted: Fitted,
+    layers: tuple[int, ...],
+    ways: tuple[str, ...] = (),
 ) -> dict[str, Tensor]:
-    """``source target:layer`` → the vector that the package trains for that pair."""
+    """``source target:layer`` → the vector that the package trains for that pair.
+
+    With ``ways`` one of each, and the way before the source.
+    """
     corpus = fitted.corpus
     pairs = {
         f"{source} {target}": paired(corpus, source, target)
@@ -131,15 +144,21 @@ def trained(
         "texts": [text.text for text in corpus.texts],
         "layers": layers,
         "pairs": pairs,
+        "ways": ways,
     }
     return call(package, folder, {}, json.dumps(header))
 
 
 def _shifts(
-    vectors: Mapping[str, Tensor], sizes: Mapping[int, float], source: str, target: str
+    vectors: Mapping[str, Tensor],
+    sizes: Mapping[int, float],
+    way: str,
+    source: str,
+    target: str,
 ) -> dict[int, Map]:
     return {
-        layer: Shift(size * vectors[f"{source} {target}:{layer}"]) for layer, size in sizes.items()
+        layer: Shift(size * vectors[f"{way}{source} {target}:{layer}"])
+        for layer, size in sizes.items()
     }
 
 

@@ -1,4 +1,4 @@
-"""Runs in the environment of repeng: texts and pairs in, one direction per pair and layer out.
+"""Runs in the environment of repeng: texts and pairs in, directions per pair and layer out.
 
     python call_repeng.py HEADER.json IN.safetensors OUT.safetensors
 
@@ -40,8 +40,12 @@ def main() -> None:
     vectors = {}
     for name, pairs in header["pairs"].items():
         dataset = [extract.DatasetEntry(texts[target], texts[source]) for source, target in pairs]
-        trained = extract.ControlVector.train(model, tokenizer, dataset, hidden_layers=layers)
-        vectors |= {f"{name}:{layer}": vector for layer, vector in trained.directions.items()}
+        for way in header["ways"]:
+            trained = extract.ControlVector.train(
+                model, tokenizer, dataset, hidden_layers=layers, method=way
+            )
+            found_at = trained.directions.items()
+            vectors |= {f"{way} {name}:{layer}": vector for layer, vector in found_at}
     save_file(vectors, found)
 
 
