@@ -27,12 +27,12 @@ from corpora import CORPORA, WRONG, paired, topics_of
 from document import page, write
 from fitted import Fitted
 from measure import Bench, Result, Size, drawn
-from ours import FIRST, Ours, Point, around, candidate, preferred
+from ours import FIRST, Ours, Point, around, candidate
 from questions import ASKED, CLOSE, for_tuning, request
 from recipes import line, quantiles, unit_shift
 from scores import difference, mean_score, score
 from settings import EASY, SETTINGS, named
-from treatments import BUDGET, Candidate, Treatment
+from treatments import BUDGET, Candidate, Treatment, preferred
 
 PLAIN = Candidate("nothing", lambda case: Treatment(case.prompt.text))
 

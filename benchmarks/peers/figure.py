@@ -41,6 +41,7 @@ def dots(axes: Axes, table: Mapping[str, Mapping[str, Result]]) -> None:
         point(axes, score(found[EASY]), y - 0.14, LIGHT["quiet"], filled=False)
         point(axes, hard, y + 0.14, colour, filled=True)
     best = mean_score([one for name, one in next(iter(table.values())).items() if name != EASY])
+    axes.set_facecolor(LIGHT["paper"])
     axes.axvspan(100 * best.low, 100 * best.high, color=LIGHT["accent_soft"], zorder=0)
     axes.set_yticks(range(len(table)), list(table))
     axes.set_ylim(len(table) - 0.5, -0.5)

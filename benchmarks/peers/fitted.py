@@ -17,8 +17,8 @@ from langsteer.loading import Loaded
 from langsteer.space import Space
 from langsteer.steering.generation import pad_left
 
-LAYERS = (2, 3, 4, 5)
-"""Candidate layers, the outputs of blocks 0 to 7: 38 to 75 % of the depth."""
+LAYERS = (3, 4, 2, 5)
+"""Candidate layers, the outputs of blocks 0 to 7: 38 to 75 % of the depth, the middle first."""
 ROWS = 128
 
 
@@ -38,8 +38,8 @@ class Fitted:
                 self.loaded,
                 self.corpus,
                 pooling=cast(Pooling, pooling),
-                layers=LAYERS,
-                keep=keep_for(estimators, layers=LAYERS),
+                layers=sorted(LAYERS),
+                keep=keep_for(estimators, layers=tuple(sorted(LAYERS))),
             )
         return self._spaces[pooling]
 

@@ -10,7 +10,7 @@ import random
 import resource
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,8 @@ class Result:
     language: list[bool]
     meaning: list[bool]
     answers: list[str]
+    objectives: dict[str, float] = field(default_factory=dict)
+    """What every configuration reached on the tuning cases."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +105,16 @@ class Bench:
             language=[one.verdict.language_right for one in outcomes],
             meaning=[bool(one.verdict.meaning_right) for one in outcomes],
             answers=[one.answer for one in outcomes],
+            objectives=tuned.tried,
         )
         write_json(path, asdict(result))
         return result
+
+    def known(self, method: Method, setting: Setting) -> bool:
+        """Whether the result is in the cache."""
+        if not method.fits and setting.ask == "usual":
+            setting = named(EASY)
+        return self._path(method, setting).is_file()
 
     def fitted(self, name: str) -> Fitted:
         """The texts of a way of fitting."""

@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from fitted import Fitted
-from treatments import Candidate, Scored, edited
+from treatments import Candidate, Scored, edited, preferred
 
 from langsteer.maps import Map
 from langsteer.steering import Scope
-
-WITHIN = 0.02
-"""How far below the best objective a configuration may be and still be preferred by its place."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +33,8 @@ FIRST = (
     Point("last", "effects", 4),
     Point("last", "difference", 3),
     Point("last", "difference", 4),
-    Point("matched", "difference", 3, 3.0),
-    Point("matched", "difference", 4, 3.0),
+    Point("matched", "difference", 3),
+    Point("matched", "difference", 4),
 )
 """In the order of preference: what needs no source language comes first."""
 ESTIMATORS = {"last": ("erasure", "effects", "difference"), "matched": ("difference",)}
@@ -47,8 +44,7 @@ FACTORS = (0.67, 0.8, 1.25, 1.5)
 class Ours:
     """Pooling and estimator first, then layer, strength and scope around the best of them.
 
-    Eight configurations, then seven around the chosen one. Chosen is the first whose objective is
-    within ``WITHIN`` of the best: on so few cases smaller differences are chance.
+    Eight configurations, then seven around the preferred one.
     """
 
     name = "langsteer"
@@ -72,11 +68,6 @@ def around(point: Point) -> list[Point]:
     strengths = [replace(point, strength=point.strength * factor) for factor in FACTORS]
     layers = [replace(point, layer=layer) for layer in (2, 5)]
     return [*strengths, *layers, replace(point, scope="generated")]
-
-
-def preferred(values: list[float]) -> int:
-    """The first that is within ``WITHIN`` of the best."""
-    return next(at for at, value in enumerate(values) if value >= max(values) - WITHIN)
 
 
 def candidate(fitted: Fitted, point: Point) -> Candidate:

@@ -17,11 +17,13 @@ from treatments import Candidate, Scored, best_of, edited
 from langsteer.evaluation.run import ordered_pairs
 from langsteer.maps import Affine, LowRank, Map, Shift
 
-MULTIPLIERS = (0.7, 1.0, 1.5, 3.0)
+MULTIPLIERS = (1.0, 1.5, 0.7, 3.0)
 WAYS = ("pca_diff", "pca_center")
 """repeng's default and the other of its documented ways."""
 WINDOWS = ((3, 4, 5, 6), (3,))
 """The layers of repeng's example, scaled to depth, and one layer."""
+PLACES = ("last", "all")
+"""The tokens whose latents are given to concept-erasure."""
 SHARES = (0.15, 0.3, 0.6, 1.2)
 """Coefficients of repeng's unit vectors, as shares of the mean norm of a latent."""
 
@@ -90,7 +92,7 @@ class ConceptErasure:
     def search(self, fitted: Fitted, scored: Scored) -> Candidate:
         """Both maps at every layer, from the last tokens and from all tokens."""
         latents = self._latents(fitted)
-        keys = sorted({key.split(":")[0] for key in latents})
+        keys = [f"{place} {layer}" for place in PLACES for layer in LAYERS]
         made = call(CONCEPT_ERASURE, self.folder, latents, json.dumps({"keys": keys}))
         finite = all(bool(tensor.isfinite().all()) for tensor in made.values())
         if not finite:
@@ -100,7 +102,7 @@ class ConceptErasure:
                 f"{kind.__name__.strip('_')}, {key.replace(' ', ' tokens, layer ')}",
                 partial(kind, made, key, fitted.languages),
             )
-            for kind in (_editor, _eraser)
+            for kind in (_eraser, _editor)
             for key in keys
         ]
         return best_of(found, scored)

@@ -22,7 +22,7 @@ CLAS_NORM = 17.7
 """The root mean square norm of a latent where the recipe worked best, block 20 of Llama 3.1 8B."""
 RECOVER_SHARES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8)
 RECOVER_BETAS = (1.0, 0.9)
-TRANSPORT_STRENGTHS = (0.7, 1.0, 1.5, 3.0)
+TRANSPORT_STRENGTHS = (1.0, 1.5, 0.7, 3.0)
 AFTER_FIRST = Scope.parse("all")
 """All tokens but a special first one."""
 LEAST_SPREAD = 1e-6

@@ -64,10 +64,11 @@ def main() -> None:
         return
     for package in PACKAGES:
         environment(package, options.cache)
+    here = bench(options.cache, options.quick)
     for name in chosen:
-        subprocess.run(alone(name, options), check=True)
+        if not all(here.known(every[name], setting) for setting in wanted):
+            subprocess.run(alone(name, options), check=True)
     if options.output is not None:
-        here = bench(options.cache, options.quick)
         results = [
             here.measure(method, setting) for method in every.values() for setting in SETTINGS
         ]

@@ -16,6 +16,8 @@ from langsteer.steering import Edit, Scope
 
 EVERYWHERE = Scope.parse("start[0:]")
 """All tokens, the first one too: where the packages edit."""
+WITHIN = 0.02
+"""How far below the best objective a configuration may be and still be chosen for its place."""
 BUDGET = 16
 """The most configurations that a method may try, all on the same cases."""
 
@@ -54,9 +56,14 @@ class Method(Protocol):
 
 
 def best_of(candidates: Sequence[Candidate], scored: Scored) -> Candidate:
-    """The first of the candidates with the highest objective."""
-    found = scored(candidates)
-    return candidates[found.index(max(found))]
+    """The preferred one of the candidates."""
+    return candidates[preferred(scored(candidates))]
+
+
+def preferred(objectives: Sequence[float]) -> int:
+    """The first that is within ``WITHIN`` of the best: on few cases, less is chance."""
+    least = max(objectives) - WITHIN
+    return next(at for at, objective in enumerate(objectives) if objective >= least)
 
 
 def edited(
