@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from langsteer.atlas.demo import MODEL
 from langsteer.atlas.tasks import matching_corpus, prompts
-from langsteer.collect import collect, gather
+from langsteer.collect import collect
 from langsteer.corpus import Corpus
 from langsteer.evaluation.prompts import Prompt
 from langsteer.evaluation.rates import rate
@@ -68,12 +68,13 @@ def gone(
     """How far on the line to the target's mean the steered source's mean is at the last layer."""
     last = max(maps)
     with steering(loaded.stream, Edit(maps, scope=Scope.parse(SCOPE))):
-        steered = gather(
+        steered = collect(
             loaded.stream,
             loaded.tokenizer,
             corpus.select((SOURCE,)),
             layers=[last],
             pooling="last",
+            alone=True,
         )
     origin = statistics.mean(SOURCE, last)
     whole = statistics.mean(target, last) - origin

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import tiny
-from langsteer.cli import main
+from commands import run
 
 TEXTS = [("ab ba", "en"), ("ba ab", "en"), ("bb aa", "de"), ("aa bb ab", "de")]
 
@@ -41,18 +41,6 @@ def space(model: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -
     path = tmp_path_factory.mktemp("space") / "space.safetensors"
     assert run("fit", model, corpus, "-o", path, "--json") == 0
     return path
-
-
-def run(*words: object) -> int:
-    """The exit status of a command."""
-    argv, sys.argv = sys.argv, ["langsteer", *map(str, words)]
-    try:
-        main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    finally:
-        sys.argv = argv
-    return 0
 
 
 def error_of(capsys: pytest.CaptureFixture[str], *words: object) -> str:

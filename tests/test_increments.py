@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 import tiny
-from langsteer.collect import collect, gather, token_table
+from langsteer.collect import collect, token_table
 from langsteer.corpus import Corpus, Text
 from langsteer.errors import LanguageError, SteeringError
 from langsteer.increments import fit_increments
@@ -51,7 +51,7 @@ def lack(loaded: Loaded, maps: dict[int, Shift], layer: int) -> Tensor:
     """What the mean of the steered source lacks of the target's [d]."""
     goal = collect(loaded.stream, loaded.tokenizer, CORPUS).mean("fr", layer)
     with steering(loaded.stream, Edit(maps)):
-        steered = gather(loaded.stream, loaded.tokenizer, CORPUS.select(("de",)))
+        steered = collect(loaded.stream, loaded.tokenizer, CORPUS.select(("de",)), alone=True)
     return goal - steered.mean("de", layer)
 
 
@@ -115,7 +115,7 @@ def test_matched_increments_leave_no_matched_difference(loaded: Loaded) -> None:
 
     def read(tag: str) -> Statistics:
         texts = mixed.select((tag,))
-        return gather(loaded.stream, loaded.tokenizer, texts, pooling="matched", table=table)
+        return collect(loaded.stream, loaded.tokenizer, texts, pooling="matched", table=table)
 
     with steering(loaded.stream, Edit(maps)):
         steered = read("de")

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import pytest
 
-from langsteer.cli import main
+from commands import run
 from langsteer.errors import CorpusError, LangsteerError
 from langsteer.evaluation.endpoint import Endpoint, ratings, similarities
 from langsteer.evaluation.given import read_answers
@@ -31,17 +31,6 @@ ROWS = [
 def jsonl(path: Path, rows: list[dict[str, object]]) -> Path:
     path.write_text("\n".join(json.dumps(row) for row in rows))
     return path
-
-
-def run(*words: object) -> int:
-    argv, sys.argv = sys.argv, ["langsteer", *map(str, words)]
-    try:
-        main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    finally:
-        sys.argv = argv
-    return 0
 
 
 def test_json_lines(tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ from langsteer.statistics import Keep, Matching, Statistics, TokenTable
 from langsteer.statistics.scatter import GIBIBYTE, POOLED, Scatter
 
 Pooling = Literal["tokens", "text", "last", "matched"]
+POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
+OF_TOKENS: tuple[Pooling, ...] = ("tokens", "matched")
+"""Those in which tokens count, and not texts."""
 MASSIVE = 10.0
 NOTABLE = GIBIBYTE
 """Bytes of memory for statistics above which the figure is printed."""
@@ -39,6 +42,7 @@ def collect(
     massive: float = MASSIVE,
     keep: Keep | None = None,
     table: TokenTable | None = None,
+    alone: bool = False,
     progress: bool = False,
 ) -> Statistics:
     """Run a corpus through the decoder once and fold the latents of every layer into statistics.
@@ -52,7 +56,7 @@ def collect(
     Args:
         stream: the model's residual stream.
         tokenizer: its tokenizer; it is not changed.
-        corpus: texts in two or more languages.
+        corpus: texts in two or more languages, or in one if it is to be read `alone`.
         layers: block indices, 0-based; all if None.
         pooling: `tokens`: every token counts alike; `text`: every text counts alike, by the mean
             of its tokens; `last`: every text counts by its last token alone; `matched`: as
@@ -67,53 +71,24 @@ def collect(
         table: for `matched`, how often each token occurs; counted in this corpus if None. Parts of
             a corpus that are collected one by one and merged need that of the whole, see
             `token_table`.
+        alone: the texts may all be in one language.
         progress: show a bar with rate and time left on standard error.
 
     Raises:
-        CorpusError: the corpus has one language only (and there is no table of more), a text has
-            no tokens, or languages share no token (`matched`).
+        CorpusError: the corpus has one language only (neither `alone` nor with a table of more),
+            a text has no tokens, or languages share no token (`matched`).
         SpaceError: `keep` needs more memory than its limit, or asks for second moments of tokens
             where texts and not tokens are pooled.
         LatentError: a latent is not finite; the message names the layer and the text.
         ModelError: a layer is outside the model.
     """
-    if len(corpus.languages) < 2 and table is None:
+    if len(corpus.languages) < 2 and table is None and not alone:
         raise CorpusError(
             f"the corpus {corpus.name!r} has one language only, {corpus.languages[0]}; "
             "give texts in at least two"
         )
-    return gather(
-        stream,
-        tokenizer,
-        corpus,
-        layers=layers,
-        pooling=pooling,
-        tokens_per_batch=tokens_per_batch,
-        max_length=max_length,
-        massive=massive,
-        keep=keep,
-        table=table,
-        progress=progress,
-    )
-
-
-def gather(
-    stream: ResidualStream,
-    tokenizer: PreTrainedTokenizerBase,
-    corpus: Corpus,
-    *,
-    layers: Sequence[int] | None = None,
-    pooling: Pooling = "tokens",
-    tokens_per_batch: int = 4096,
-    max_length: int | None = None,
-    massive: float = MASSIVE,
-    keep: Keep | None = None,
-    table: TokenTable | None = None,
-    progress: bool = False,
-) -> Statistics:
-    """As `collect`, of texts that may all be in one language."""
-    if pooling not in get_args(Pooling):
-        raise CorpusError(f"{pooling!r} is not a pooling; choose {', '.join(get_args(Pooling))}")
+    if pooling not in POOLINGS:
+        raise CorpusError(f"{pooling!r} is not a pooling; choose {', '.join(POOLINGS)}")
     chosen = [stream.check_layer(layer) for layer in (layers or range(stream.depth))]
     limit = _limit(stream, max_length)
     _announce(keep or Keep(), chosen, stream.width, len(corpus.languages), pooling)
@@ -186,7 +161,7 @@ def _known(table: TokenTable, corpus: Corpus) -> tuple[str, ...]:
 
 def _announce(keep: Keep, layers: Sequence[int], width: int, languages: int, pooling: str) -> None:
     """Say how much memory is needed where it is much; refuse what cannot be."""
-    if keep.observation == "tokens" and pooling not in ("tokens", "matched"):
+    if keep.observation == "tokens" and pooling not in OF_TOKENS:
         raise SpaceError(
             f"Second moments of tokens were asked for with pooling={pooling!r}, in which texts "
             "count and not tokens. Use pooling='tokens' or 'matched', or second moments of texts."
@@ -256,7 +231,7 @@ class _Collector:
             self._check(latents, [texts[row] for row in batch.rows])
             means[batch.rows] = latents
             massive = pool.massive.cpu()
-            if self.pooling in ("tokens", "matched"):
+            if self.pooling in OF_TOKENS:
                 kept = batch.content.sum(1).cpu() - massive
                 weights[batch.rows] = kept.clamp(min=1).float()
             self.dropped["massive"] += int(massive.sum())

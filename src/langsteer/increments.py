@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from langsteer.collect import Pooling, gather, token_table
+from langsteer.collect import Pooling, collect, token_table
 from langsteer.corpus import Corpus
 from langsteer.errors import SteeringError
 from langsteer.languages import choose
@@ -62,7 +62,7 @@ def fit_increments(
         table = token_table(stream, tokenizer, both, max_length=max_length)
 
     def read(language: str) -> Statistics:
-        return gather(
+        return collect(
             stream,
             tokenizer,
             corpus.select((language,)),
@@ -70,6 +70,7 @@ def fit_increments(
             pooling=pooling,
             max_length=max_length,
             table=table,
+            alone=True,
         )
 
     there = read(goal)

@@ -25,8 +25,6 @@ from langsteer.cli.options import (
 )
 from langsteer.errors import LangsteerError
 
-POOLINGS = ("tokens", "text", "last", "matched")
-
 
 def fit(
     model: Model,
@@ -80,6 +78,7 @@ def fit(
     Prints how well the difference of
     every two languages is known, and how many more texts are needed where it is not.
     """
+    from langsteer.collect import POOLINGS
     from langsteer.corpus import read_corpus
     from langsteer.estimators.registry import keep_for
     from langsteer.fitting import fit as fit_space

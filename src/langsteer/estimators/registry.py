@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from langsteer.collect import OF_TOKENS
 from langsteer.errors import SteeringError
 from langsteer.estimators.base import Estimator, Problem
 from langsteer.estimators.difference import DIFFERENCE
@@ -97,5 +98,5 @@ def keep_for(
     modes: tuple[SecondMoments, ...] = ("none", "pooled", "language")
     mode = modes[max((modes.index(one.second_moments) for one in wanted), default=0)]
     size = sample if any(one.sample for one in wanted) else 0
-    observation: Observation = "tokens" if pooling in ("tokens", "matched") else "texts"
+    observation: Observation = "tokens" if pooling in OF_TOKENS else "texts"
     return Keep(second_moments=mode, sample=size, layers=layers, observation=observation)
