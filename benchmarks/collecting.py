@@ -14,8 +14,8 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from langsteer import collect as room
-from langsteer.corpus import Corpus, Text
-from langsteer.residual import ResidualStream
+from langsteer.data.corpus import Corpus, Text
+from langsteer.engines.transformers.stream import ResidualStream
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import tiny

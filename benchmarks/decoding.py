@@ -21,11 +21,14 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
-from langsteer.atlas.demo import MODEL
-from langsteer.loading import load
-from langsteer.maps import Shift
-from langsteer.residual import ResidualStream
-from langsteer.steering import Edit, Guard, Scope, steering
+from langsteer.demo.run import MODEL
+from langsteer.edits.edit import Edit
+from langsteer.edits.guard import Guard
+from langsteer.edits.maps import Shift
+from langsteer.edits.scope import Scope
+from langsteer.engines.transformers.model import Model
+from langsteer.engines.transformers.steered import steering
+from langsteer.engines.transformers.stream import ResidualStream
 
 PROMPT, OTHERS, SHIFTS = 16, 11, 3
 BARE, SINGLE, TABLES, GUARD = "unsteered", "single edit", "per-row edits", "with guards"
@@ -47,7 +50,7 @@ def wide() -> PreTrainedModel:
 
 
 def embedded() -> PreTrainedModel:
-    return load(str(MODEL)).stream.model
+    return Model.from_pretrained(str(MODEL)).stream.model
 
 
 MODELS: Mapping[str, Callable[[], PreTrainedModel]] = {"embedded": embedded, "wide": wide}

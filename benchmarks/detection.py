@@ -15,10 +15,10 @@ import random
 import time
 from collections.abc import Sequence
 
-from langsteer.corpus import read_corpus
-from langsteer.detect import LinguaDetector
+from langsteer.data.corpus import read_corpus
 from langsteer.evaluation.rates import Rate, rate
-from langsteer.languages import display_name
+from langsteer.text.detect import LinguaDetector
+from langsteer.text.tags import display_name
 
 CORE = "en,de,nl,fr,es,pt,ru,uk,zh,ja,ar,hi"
 

@@ -18,11 +18,11 @@ from functools import partial
 
 import torch
 
-from langsteer.atlas.demo import MODEL
-from langsteer.atlas.tasks import matching_corpus
+from langsteer.demo.run import MODEL
+from langsteer.demo.tasks import matching_corpus
+from langsteer.engines.transformers.model import Model
 from langsteer.estimators import ESTIMATORS, estimate, keep_for
-from langsteer.fitting import fit
-from langsteer.loading import load
+from langsteer.fitting.fit import fit
 from langsteer.statistics import Keep, Statistics
 
 TEXTS = 40
@@ -33,7 +33,9 @@ SEARCHING = ("procrustes", "robust", "probe")
 def small_statistics() -> Statistics:
     """Statistics of all blocks of the embedded model, with all that an estimator may ask for."""
     keep = keep_for(ESTIMATORS)
-    return fit(load(str(MODEL)), matching_corpus(), pooling="last", keep=keep).statistics
+    return fit(
+        Model.from_pretrained(str(MODEL)), matching_corpus(), pooling="last", keep=keep
+    ).statistics
 
 
 def large_statistics(layers: int, width: int, languages: int, at: int) -> Statistics:

@@ -16,12 +16,12 @@ from math import ceil
 
 import torch
 
-from langsteer.atlas.demo import MODEL
-from langsteer.atlas.tasks import MEASURED, matching_corpus, prompts
-from langsteer.evaluation.run import STEERED
-from langsteer.fitting import fit
-from langsteer.loading import load
-from langsteer.proof import prove
+from langsteer.demo.run import MODEL
+from langsteer.demo.tasks import MEASURED, matching_corpus, prompts
+from langsteer.engines.transformers.model import Model
+from langsteer.evaluation.evaluate import prove
+from langsteer.evaluation.runner import STEERED
+from langsteer.fitting.fit import fit
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=50, help="prompts of each pair of languages")
     options = parser.parse_args()
     began = time.perf_counter()
-    loaded = load(str(MODEL))
+    loaded = Model.from_pretrained(str(MODEL))
     space = fit(loaded, matching_corpus(), pooling="last", progress=False)
     ready, processor = time.perf_counter(), time.process_time()
     asked = prompts("test", ceil(options.prompts / len(MEASURED)))

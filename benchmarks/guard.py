@@ -14,23 +14,25 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from langsteer.atlas.demo import MODEL
-from langsteer.atlas.tasks import matching_corpus, plain_corpus, prompts
-from langsteer.collect import Pooling
-from langsteer.detect import LinguaDetector
+from langsteer.data.prompts import Prompt, PromptSet
+from langsteer.demo.run import MODEL
+from langsteer.demo.tasks import matching_corpus, plain_corpus, prompts
+from langsteer.edits.edit import Edit
+from langsteer.edits.guard import Guard
+from langsteer.engines.transformers.generation import generate
+from langsteer.engines.transformers.model import Model
+from langsteer.engines.transformers.source import source_languages
 from langsteer.evaluation.judge import Judge
-from langsteer.evaluation.prompts import Prompt, PromptSet
-from langsteer.evaluation.run import Case, cases, edit_for, ordered_pairs
-from langsteer.fitting import fit
-from langsteer.loading import Loaded, load
-from langsteer.space import OperatingPoint, Space
-from langsteer.steering import Edit, Guard, generate
-from langsteer.steering.source import source_languages
+from langsteer.evaluation.runner import Case, cases, edit_for, ordered_pairs
+from langsteer.fitting.fit import fit
+from langsteer.space.space import OperatingPoint, Space
+from langsteer.statistics.pooling import Pooling
+from langsteer.text.detect import LinguaDetector
 
 NEW = 24
 
 
-def answers(loaded: Loaded, asked: Sequence[Prompt], edits: Sequence[Edit | None]) -> list[str]:
+def answers(loaded: Model, asked: Sequence[Prompt], edits: Sequence[Edit | None]) -> list[str]:
     return generate(
         loaded.stream,
         loaded.tokenizer,
@@ -42,11 +44,11 @@ def answers(loaded: Loaded, asked: Sequence[Prompt], edits: Sequence[Edit | None
 
 
 def guarded(space: Space, point: OperatingPoint, source: str, target: str) -> Edit:
-    guard = Guard.of(space, target, min(point.layers))
+    guard = Guard.of(space.statistics, target, min(point.layers))
     return replace(edit_for(space, point, source, target), guard=guard)
 
 
-def untouched(loaded: Loaded, space: Space, point: OperatingPoint, asked: PromptSet) -> None:
+def untouched(loaded: Model, space: Space, point: OperatingPoint, asked: PromptSet) -> None:
     """Edits towards the language that a prompt is answered in anyway."""
     rows, languages = asked.prompts, space.languages
     edits = []
@@ -67,7 +69,7 @@ def untouched(loaded: Loaded, space: Space, point: OperatingPoint, asked: Prompt
 
 
 def steered(
-    loaded: Loaded, space: Space, point: OperatingPoint, asked: PromptSet, todo: Sequence[Case]
+    loaded: Model, space: Space, point: OperatingPoint, asked: PromptSet, todo: Sequence[Case]
 ) -> None:
     """Edits towards another language, with the guard and without."""
     rows = [case.prompt for case in todo]
@@ -97,7 +99,7 @@ def steered(
     print(f"  the guard let the edit act at {acted / selected:.3f} of the positions", flush=True)
 
 
-def sources(loaded: Loaded, space: Space, layer: int, asked: PromptSet) -> None:
+def sources(loaded: Model, space: Space, layer: int, asked: PromptSet) -> None:
     rows = asked.prompts
     detector = LinguaDetector(space.languages)
     read = source_languages(
@@ -127,7 +129,7 @@ def main() -> None:
     parser.add_argument("--layer", type=int, default=3)
     parser.add_argument("--scope", nargs="*", default=["all"])
     given = parser.parse_args()
-    loaded = load(str(MODEL))
+    loaded = Model.from_pretrained(str(MODEL))
     asked = prompts(given.split, given.per_language)
     corpus = plain_corpus() if given.plain else matching_corpus()
     every = cases(asked, ordered_pairs(corpus.languages))

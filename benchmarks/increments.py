@@ -10,17 +10,20 @@ Markdown table; takes about half a minute on two cores.
 
 from __future__ import annotations
 
-from langsteer.atlas.demo import MODEL
-from langsteer.atlas.tasks import matching_corpus, prompts
-from langsteer.collect import collect
-from langsteer.corpus import Corpus
-from langsteer.evaluation.prompts import Prompt
+from langsteer.data.corpus import Corpus
+from langsteer.data.prompts import Prompt
+from langsteer.demo.run import MODEL
+from langsteer.demo.tasks import matching_corpus, prompts
+from langsteer.edits.edit import Edit
+from langsteer.edits.maps import Shift
+from langsteer.edits.scope import Scope
+from langsteer.engines.transformers.generation import generate
+from langsteer.engines.transformers.model import Model
+from langsteer.engines.transformers.steered import steering
 from langsteer.evaluation.rates import rate
-from langsteer.increments import fit_increments
-from langsteer.loading import Loaded, load
-from langsteer.maps import Shift
+from langsteer.fitting.collect import collect
+from langsteer.fitting.increments import fit_increments
 from langsteer.statistics import Statistics
-from langsteer.steering import Edit, Scope, generate, steering
 
 SOURCE, TARGETS = "en", ("ru", "zh", "ar", "ja")
 SETS = ((4,), (3, 4, 5), (2, 4, 6), (1, 2, 3, 4, 5, 6))
@@ -46,7 +49,7 @@ def differences(statistics: Statistics, layers: tuple[int, ...], target: str) ->
     }
 
 
-def correct(loaded: Loaded, maps: dict[int, Shift], todo: list[Prompt], target: str) -> list[float]:
+def correct(loaded: Model, maps: dict[int, Shift], todo: list[Prompt], target: str) -> list[float]:
     """For each prompt, whether the steered answer holds the right name in the target language."""
     texts = generate(
         loaded.stream,
@@ -63,7 +66,7 @@ def correct(loaded: Loaded, maps: dict[int, Shift], todo: list[Prompt], target: 
 
 
 def gone(
-    loaded: Loaded, corpus: Corpus, statistics: Statistics, maps: dict[int, Shift], target: str
+    loaded: Model, corpus: Corpus, statistics: Statistics, maps: dict[int, Shift], target: str
 ) -> float:
     """How far on the line to the target's mean the steered source's mean is at the last layer."""
     last = max(maps)
@@ -83,7 +86,10 @@ def gone(
 
 def main() -> None:
     """Measure and print."""
-    loaded, corpus = load(str(MODEL)), matching_corpus("fit", per_family=PER_FAMILY)
+    loaded, corpus = (
+        Model.from_pretrained(str(MODEL)),
+        matching_corpus("fit", per_family=PER_FAMILY),
+    )
     corpus = corpus.select((SOURCE, *TARGETS))
     statistics = collect(loaded.stream, loaded.tokenizer, corpus, pooling="last")
     todo = asked(16)

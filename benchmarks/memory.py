@@ -11,8 +11,8 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from collecting import corpus, tiny
-from langsteer.collect import collect
-from langsteer.residual import ResidualStream
+from langsteer.engines.transformers.stream import ResidualStream
+from langsteer.fitting.collect import collect
 
 
 def peak(texts: int) -> int:

@@ -24,20 +24,20 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from langsteer.atlas.demo import MODEL
-from langsteer.atlas.tasks import matching_corpus, plain_corpus, prompts
-from langsteer.collect import Pooling
-from langsteer.corpus import Corpus
-from langsteer.detect import LinguaDetector
+from langsteer.data.corpus import Corpus
+from langsteer.data.files import write_whole
+from langsteer.data.prompts import PromptSet
+from langsteer.demo.run import MODEL
+from langsteer.demo.tasks import matching_corpus, plain_corpus, prompts
+from langsteer.engines.transformers.model import Model
 from langsteer.errors import LangsteerError
 from langsteer.estimators.registry import ESTIMATORS, find, keep_for
-from langsteer.evaluation.prompts import PromptSet
-from langsteer.evaluation.run import STEERED, Case, Outcome, Runner, cases, ordered_pairs
+from langsteer.evaluation.runner import STEERED, Case, Outcome, Runner, cases, ordered_pairs
 from langsteer.evaluation.summary import objective, scores
-from langsteer.files import write_whole
-from langsteer.fitting import fit
-from langsteer.loading import Loaded, load
-from langsteer.space import OperatingPoint, Space
+from langsteer.fitting.fit import fit
+from langsteer.space.space import OperatingPoint, Space
+from langsteer.statistics.pooling import Pooling
+from langsteer.text.detect import LinguaDetector
 from langsteer.tuning import sample_cases
 
 LAYERS = (2, 3, 4)
@@ -92,7 +92,7 @@ FITS: dict[str, tuple[Callable[[], Corpus], Pooling]] = {
 class Task:
     """A model, and the cases for tuning (a few first, then more) and for testing."""
 
-    loaded: Loaded
+    loaded: Model
     for_tuning: PromptSet
     rough: Sequence[Case]
     fine: Sequence[Case]
@@ -174,7 +174,7 @@ def measure(task: Task, space: Space, fitted: str, estimator: str) -> Cell:
     )
 
 
-def task_for(loaded: Loaded) -> Task:
+def task_for(loaded: Model) -> Task:
     """One tuning case and three test cases (one of each family) for every pair of languages."""
     for_tuning, for_testing = prompts("tune", 4), prompts("test", 12)
     pairs = ordered_pairs(for_tuning.languages)
@@ -193,7 +193,7 @@ def measured(
         missing = [name for name in names if (fitted, name) not in done]
         if not missing:
             continue
-        task = task or task_for(load(str(MODEL)))
+        task = task or task_for(Model.from_pretrained(str(MODEL)))
         make, pooling = FITS[fitted]
         keep = keep_for(names, layers=LAYERS, pooling=pooling)
         space = fit(task.loaded, make(), pooling=pooling, layers=LAYERS, keep=keep)

@@ -19,19 +19,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from langsteer.atlas.demo import MODEL
-from langsteer.atlas.documents import OPENING
-from langsteer.atlas.tasks import Item, items, matching_corpus, plain_corpus
-from langsteer.atlas.world import world
-from langsteer.collect import Pooling, collect, token_table
-from langsteer.corpus import Corpus, Text
+from langsteer.data.corpus import Corpus, Text
+from langsteer.demo.documents import OPENING
+from langsteer.demo.run import MODEL
+from langsteer.demo.tasks import Item, items, matching_corpus, plain_corpus
+from langsteer.demo.world import world
+from langsteer.engines.transformers.model import Model
 from langsteer.evaluation.rates import Rate
 from langsteer.evaluation.summary import by_family, objective, scores
-from langsteer.fitting import space_of
-from langsteer.loading import Loaded, load
-from langsteer.space import OperatingPoint, Space
+from langsteer.fitting.collect import collect, token_table
+from langsteer.fitting.fit import space_of
+from langsteer.space.space import OperatingPoint, Space
 from langsteer.statistics import Keep, TokenTable
 from langsteer.statistics.matching import OTHERS
+from langsteer.statistics.pooling import Pooling
 from methods import Task, answers, task_for
 
 LAYERS = (2, 3, 4, 5)
@@ -132,7 +133,7 @@ def without(table: TokenTable, token: int) -> TokenTable:
     return TokenTable(table.languages, table.ids[kept], table.counts[kept])
 
 
-def fitted(loaded: Loaded, way: Way) -> Space:
+def fitted(loaded: Model, way: Way) -> Space:
     """The space of a way."""
     corpus = way.corpus()
     table = None
@@ -214,7 +215,7 @@ def row(found: Found, least: float, most: float) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def gains(loaded: Loaded, layer: int = 3) -> str:
+def gains(loaded: Model, layer: int = 3) -> str:
     """How far apart the languages are at the tokens that say most about them, as Markdown."""
     corpus = plain_corpus()
     found = collect(loaded.stream, loaded.tokenizer, corpus, layers=[layer], pooling="matched")
@@ -236,7 +237,7 @@ def main() -> None:
     parser.add_argument("--ways", help="only ways whose name holds this")
     parser.add_argument("--gains", action="store_true", help="only the gains of tokens")
     options = parser.parse_args()
-    loaded, wanted = load(str(MODEL)), options.ways
+    loaded, wanted = Model.from_pretrained(str(MODEL)), options.ways
     if options.gains:
         print(gains(loaded))
         return

@@ -22,15 +22,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from langsteer.atlas.demo import MODEL
-from langsteer.atlas.tasks import matching_corpus, prompts
-from langsteer.detect import LinguaDetector
+from langsteer.demo.run import MODEL
+from langsteer.demo.tasks import matching_corpus, prompts
+from langsteer.edits.edit import Edit
+from langsteer.engines.transformers.generation import generate
+from langsteer.engines.transformers.model import Model
 from langsteer.estimators.registry import keep_for
-from langsteer.evaluation.run import Case, Outcome, Runner, cases, ordered_pairs
-from langsteer.fitting import fit
-from langsteer.loading import Loaded, load
-from langsteer.space import OperatingPoint, Space
-from langsteer.steering import Edit, generate
+from langsteer.evaluation.runner import Case, Outcome, Runner, cases, ordered_pairs
+from langsteer.fitting.fit import fit
+from langsteer.space.space import OperatingPoint, Space
+from langsteer.text.detect import LinguaDetector
 from langsteer.tuning import Journal, Tuned, candidates, describe, promises, tune_space
 from langsteer.tuning.asking import Asker
 from langsteer.tuning.cases import in_order
@@ -86,7 +87,7 @@ def _batched(points: Sequence[OperatingPoint], size: int) -> list[Sequence[Opera
     return [points[start : start + size] for start in range(0, len(points), size)]
 
 
-def tuned(loaded: Loaded, space: Space, folder: Path, deadline: float) -> list[Tuned]:
+def tuned(loaded: Model, space: Space, folder: Path, deadline: float) -> list[Tuned]:
     """One search for each seed, on the prompts for tuning."""
     found = []
     for seed in SEEDS:
@@ -111,7 +112,7 @@ def tuned(loaded: Loaded, space: Space, folder: Path, deadline: float) -> list[T
 
 def measure(folder: Path, rounds: int, deadline: float) -> None:
     """Tune, run the grid, and compare."""
-    loaded = load(str(MODEL))
+    loaded = Model.from_pretrained(str(MODEL))
     corpus = matching_corpus()
     space = fit(loaded, corpus, pooling="last", keep=keep_for(ESTIMATORS), progress=False)
     ours = tuned(loaded, space, folder, deadline)
@@ -192,7 +193,7 @@ def compare_layers(grid: Grid, space: Space) -> None:
     print(f"\nRank correlation of promise and measured score: {correlation:.2f}")
 
 
-def compare_sharing(loaded: Loaded, space: Space) -> None:
+def compare_sharing(loaded: Model, space: Space) -> None:
     """Seconds of answers with and without shared rows, for short and for long prompts."""
     short = [one.text for one in prompts("tune", 2).prompts if one.language == "en"]
     print("\n| tokens of the longest prompt | rows | alone, s | shared, s | saved | same texts |")
@@ -216,7 +217,7 @@ def compare_sharing(loaded: Loaded, space: Space) -> None:
         )
 
 
-def _timed(loaded: Loaded, rows: Sequence[tuple[str, Edit]]) -> tuple[list[str], float]:
+def _timed(loaded: Model, rows: Sequence[tuple[str, Edit]]) -> tuple[list[str], float]:
     """The answers, and the least processor seconds of some runs."""
     seconds, answers = [], []
     for _ in range(SHARED_RUNS):
@@ -241,7 +242,7 @@ def main() -> None:
     options = parser.parse_args()
     deadline = time.monotonic() + 60 * options.minutes
     if options.sharing:
-        loaded = load(str(MODEL))
+        loaded = Model.from_pretrained(str(MODEL))
         compare_sharing(loaded, fit(loaded, matching_corpus(), pooling="last", progress=False))
         return
     with tempfile.TemporaryDirectory() as scratch:

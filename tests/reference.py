@@ -6,8 +6,9 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from langsteer.residual import ResidualStream
-from langsteer.steering import Edit, Scope
+from langsteer.edits.edit import Edit
+from langsteer.edits.scope import Scope
+from langsteer.engines.transformers.stream import ResidualStream
 
 
 def positions(scope: Scope, ids: list[int], prompt: int, bos: int | None) -> list[bool]:

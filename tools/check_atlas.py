@@ -3,7 +3,7 @@
 The gate: in each language, right in at least 97 % of the prompts of translation, question and
 continuation. The rate at which instructions are followed is printed beside it.
 
-    python tools/check_atlas.py src/langsteer/atlas/model
+    python tools/check_atlas.py src/langsteer/demo/model
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 
-from langsteer.atlas.documents import FAMILIES, Document, Writer
+from langsteer.demo.documents import FAMILIES, Document, Writer
+from langsteer.engines.transformers.generation import generate
+from langsteer.engines.transformers.model import Model
 from langsteer.evaluation.judge import normalised, occurs
-from langsteer.loading import load
-from langsteer.steering import generate
 
 GATE = 0.97
 PER_LANGUAGE = 300
@@ -43,7 +43,7 @@ def is_right(document: Document, answer: str) -> bool:
 
 
 def main() -> None:
-    loaded = load(sys.argv[1])
+    loaded = Model.from_pretrained(sys.argv[1])
     failed = False
     for family in FAMILIES:
         documents = sample(family)

@@ -24,9 +24,9 @@ from transformers import (
 from transformers.models.auto import modeling_auto
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+from langsteer.engines.transformers.stream import ResidualStream
+from langsteer.engines.transformers.verify import verify_stream
 from langsteer.errors import ModelError
-from langsteer.residual import ResidualStream
-from langsteer.verify import verify_stream
 
 LAYERS, LIMIT = 4, 200_000_000
 SMALL: dict[str, Any] = {

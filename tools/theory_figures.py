@@ -12,14 +12,14 @@ import matplotlib.pyplot as plt
 import torch
 from torch import Tensor
 
-from langsteer.atlas.demo import MODEL
-from langsteer.atlas.tasks import matching_corpus, plain_corpus
-from langsteer.collect import Pooling
+from langsteer.demo.run import MODEL
+from langsteer.demo.tasks import matching_corpus, plain_corpus
+from langsteer.engines.transformers.model import Model
 from langsteer.estimators import estimate
-from langsteer.estimators.uncertainty import pairs
-from langsteer.fitting import fit
-from langsteer.loading import load
+from langsteer.fitting.fit import fit
 from langsteer.statistics import Keep, Statistics
+from langsteer.statistics.pooling import Pooling
+from langsteer.statistics.uncertainty import pairs
 
 LANGUAGES = ("s", "t")
 WIDTH, FEATURES = 64, 200
@@ -194,7 +194,7 @@ def plain_by_block(matching: Statistics, path: Path) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3))
     upper = torch.triu_indices(len(matching.languages), len(matching.languages), 1)
     for colour, (pooling, label) in zip(COLOURS, PLAIN.items(), strict=False):
-        found = fit(load(str(MODEL)), plain_corpus(), pooling=pooling).statistics
+        found = fit(Model.from_pretrained(str(MODEL)), plain_corpus(), pooling=pooling).statistics
         cosines, norms = [], []
         for layer in matching.layers:
             a, b = (part.means(layer) for part in (found, matching))
@@ -266,7 +266,10 @@ def main() -> None:
     plane(folder)
     keep = Keep(sample=400)
     found = fit(
-        load(str(MODEL)), matching_corpus(per_family=1000), pooling="last", keep=keep
+        Model.from_pretrained(str(MODEL)),
+        matching_corpus(per_family=1000),
+        pooling="last",
+        keep=keep,
     ).statistics
     shares_by_block(found, folder)
     cosine_by_texts(found, folder)

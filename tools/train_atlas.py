@@ -4,7 +4,7 @@ folder.
 Seeded. Prints the learning curve: the share of answers that the model would write token for token,
 per family. Takes about an hour.
 
-    python tools/train_atlas.py --output src/langsteer/atlas/model
+    python tools/train_atlas.py --output src/langsteer/demo/model
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from langsteer.atlas.documents import FAMILIES, Document, Writer
+from langsteer.demo.documents import FAMILIES, Document, Writer
 
 SEED = 12
 VOCABULARY = 4096

@@ -10,17 +10,17 @@ from questions import Asked
 from torch import Tensor, nn
 from treatments import Candidate, Treatment
 
-from langsteer.detect import LinguaDetector
+from langsteer.engines.transformers.generation import generate
+from langsteer.engines.transformers.model import Model
 from langsteer.evaluation.judge import Judge
-from langsteer.evaluation.run import STEERED, Outcome
-from langsteer.loading import Loaded
-from langsteer.steering import generate
+from langsteer.evaluation.runner import STEERED, Outcome
+from langsteer.text.detect import LinguaDetector
 
 SEED = 0
 BATCH_TOKENS = 32768
 
 
-def answered(loaded: Loaded, asked: Asked, candidates: Sequence[Candidate]) -> list[list[Outcome]]:
+def answered(loaded: Model, asked: Asked, candidates: Sequence[Candidate]) -> list[list[Outcome]]:
     """All cases under every candidate, in mixed batches."""
     cases = [case for _ in candidates for case in asked.cases]
     treated = [one.treat(case) for one in candidates for case in asked.cases]
@@ -38,7 +38,7 @@ def answered(loaded: Loaded, asked: Asked, candidates: Sequence[Candidate]) -> l
     return [outcomes[start : start + size] for start in range(0, len(outcomes), size)]
 
 
-def _generated(loaded: Loaded, asked: Asked, treated: Sequence[Treatment]) -> list[str]:
+def _generated(loaded: Model, asked: Asked, treated: Sequence[Treatment]) -> list[str]:
     # A bias acts on whole batches; and answers of one family are about equally long.
     groups: dict[tuple[str, int], list[int]] = {}
     families = [case.prompt.family for case in asked.cases]
@@ -48,7 +48,7 @@ def _generated(loaded: Loaded, asked: Asked, treated: Sequence[Treatment]) -> li
         groups.setdefault(key, []).append(number)
     texts = [""] * len(treated)
     for rows in groups.values():
-        with biased(loaded.model, treated[rows[0]].bias):
+        with biased(loaded.hf, treated[rows[0]].bias):
             found = generate(
                 loaded.stream,
                 loaded.tokenizer,

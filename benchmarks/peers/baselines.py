@@ -13,10 +13,10 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 from treatments import Candidate, Scored, Treatment, best_of
 
-from langsteer.atlas.world import world
-from langsteer.evaluation.run import Case
-from langsteer.languages import likely_script, parts
-from langsteer.scripts import CJK, family_of, script_word
+from langsteer.demo.world import world
+from langsteer.evaluation.runner import Case
+from langsteer.text.scripts import CJK, family_of, script_word
+from langsteer.text.tags import likely_script, parts
 
 PLACES = ("after", "before", "both")
 PENALTIES = (2.0, 5.0, 10.0, 20.0, math.inf)

@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from langsteer.atlas.tasks import MEASURED, Item, items, matching_corpus, plain_corpus, topic
-from langsteer.atlas.world import world
-from langsteer.corpus import Corpus, Text
+from langsteer.data.corpus import Corpus, Text
+from langsteer.demo.tasks import MEASURED, Item, items, matching_corpus, plain_corpus, topic
+from langsteer.demo.world import world
 
 SEED = 0
 TOPICS = ("country", "currency", "language", "calendar")

@@ -15,9 +15,9 @@ from scores import difference, mean_score, score
 from settings import EASY, SETTINGS
 from treatments import BUDGET
 
+from langsteer.data.files import write_whole
 from langsteer.errors import LangsteerError
 from langsteer.evaluation.rates import Rate
-from langsteer.files import write_whole
 
 FIGURE = "benchmarks.png"
 NOTES = Path(__file__).parent / "notes.md"

@@ -9,13 +9,13 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from langsteer.collect import Pooling
-from langsteer.corpus import Corpus
+from langsteer.data.corpus import Corpus
+from langsteer.engines.transformers.generation import pad_left
+from langsteer.engines.transformers.model import Model
 from langsteer.estimators.registry import keep_for
-from langsteer.fitting import fit
-from langsteer.loading import Loaded
-from langsteer.space import Space
-from langsteer.steering.generation import pad_left
+from langsteer.fitting.fit import fit
+from langsteer.space.space import Space
+from langsteer.statistics.pooling import Pooling
 
 LAYERS = (3, 4, 2, 5)
 """Candidate layers, the outputs of blocks 0 to 7: 38 to 75 % of the depth, the middle first."""
@@ -25,7 +25,7 @@ ROWS = 128
 class Fitted:
     """A corpus on a model. What is read is kept, so that no method pays for it twice."""
 
-    def __init__(self, loaded: Loaded, corpus: Corpus) -> None:
+    def __init__(self, loaded: Model, corpus: Corpus) -> None:
         self.loaded = loaded
         self.corpus = corpus
         self.languages = corpus.languages

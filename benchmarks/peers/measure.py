@@ -21,10 +21,10 @@ from questions import ASKED, Asked, cluster, for_tuning
 from settings import EASY, Setting, named
 from treatments import BUDGET, Candidate, Method
 
+from langsteer.data.files import write_whole
+from langsteer.engines.transformers.model import Model
 from langsteer.errors import LangsteerError
 from langsteer.evaluation.summary import objective
-from langsteer.files import write_whole
-from langsteer.loading import Loaded
 
 HERE = Path(__file__).parent
 SOURCES = ("answers.py", "corpora.py", "fitted.py", "questions.py", "treatments.py")
@@ -74,7 +74,7 @@ class Size:
 class Bench:
     """The model, and what was measured on it so far."""
 
-    def __init__(self, loaded: Loaded, folder: Path, size: Size = Size()) -> None:
+    def __init__(self, loaded: Model, folder: Path, size: Size = Size()) -> None:
         self.loaded = loaded
         self.folder = folder
         self.size = size

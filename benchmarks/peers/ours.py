@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from fitted import Fitted
 from treatments import Candidate, Scored, edited, preferred
 
-from langsteer.maps import Map
-from langsteer.steering import Scope
+from langsteer.edits.maps import Map
+from langsteer.edits.scope import Scope
 
 
 @dataclass(frozen=True)

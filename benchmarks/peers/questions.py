@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from langsteer.atlas.documents import OPENING
-from langsteer.atlas.tasks import as_prompt, full_list_prompt, items, prompts
-from langsteer.atlas.templates import TEMPLATES
-from langsteer.atlas.world import Split, world
-from langsteer.evaluation.prompts import Prompt, PromptSet
-from langsteer.evaluation.run import Case, cases, ordered_pairs
+from langsteer.data.prompts import Prompt, PromptSet
+from langsteer.demo.documents import OPENING
+from langsteer.demo.tasks import as_prompt, full_list_prompt, items, prompts
+from langsteer.demo.templates import TEMPLATES
+from langsteer.demo.world import Split, world
+from langsteer.evaluation.runner import Case, cases, ordered_pairs
 from langsteer.tuning import sample_cases
 
 CLOSE = (("es", "pt"), ("ru", "uk"), ("de", "nl"))

@@ -14,8 +14,8 @@ from fitted import LAYERS, Fitted
 from torch import Tensor
 from treatments import Candidate, Scored, best_of, edited
 
-from langsteer.maps import Diagonal, Map, Shift
-from langsteer.steering import Scope
+from langsteer.edits.maps import Diagonal, Map, Shift
+from langsteer.edits.scope import Scope
 
 CLAS_STRENGTHS = (1.0, 2.5, 5.0, 10.0)
 CLAS_NORM = 17.7

@@ -24,8 +24,8 @@ from recipes import RECIPES
 from settings import SETTINGS, named
 from treatments import Method
 
-from langsteer.atlas.demo import MODEL
-from langsteer.loading import load
+from langsteer.demo.run import MODEL
+from langsteer.engines.transformers.model import Model
 
 CACHE = Path("benchmarks/results/peers")
 QUICK = Size(tuning=4, testing=6)
@@ -48,7 +48,7 @@ def methods(folder: Path) -> dict[str, Method]:
 
 def bench(folder: Path, quick: bool) -> Bench:
     """The bench on the embedded model."""
-    return Bench(load(str(MODEL)), folder, QUICK if quick else Size())
+    return Bench(Model.from_pretrained(str(MODEL)), folder, QUICK if quick else Size())
 
 
 def main() -> None:

@@ -10,9 +10,10 @@ from typing import Protocol
 from fitted import Fitted
 from torch import Tensor
 
-from langsteer.evaluation.run import Case
-from langsteer.maps import Map
-from langsteer.steering import Edit, Scope
+from langsteer.edits.edit import Edit
+from langsteer.edits.maps import Map
+from langsteer.edits.scope import Scope
+from langsteer.evaluation.runner import Case
 
 EVERYWHERE = Scope.parse("start[0:]")
 """All tokens, the first one too: where the packages edit."""

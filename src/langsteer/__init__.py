@@ -1,6 +1,6 @@
 """langsteer: change the output language of a causal language model inside its residual stream.
 
-The names below are imported when they are first used, so that ``import langsteer`` is quick.
+Names are imported when they are first used, so that ``import langsteer`` is quick.
 """
 
 from __future__ import annotations
@@ -9,49 +9,31 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from langsteer.corpus import Corpus, Text, read_corpus
-    from langsteer.errors import LangsteerError
-    from langsteer.fitting import fit
-    from langsteer.loading import Loaded, load
-    from langsteer.residual import ResidualStream
-    from langsteer.space import OperatingPoint, Space
-    from langsteer.steering import Edit, Scope, generate, steering
+    from langsteer.data.corpus import Corpus as Corpus
+    from langsteer.data.corpus import Text as Text
+    from langsteer.edits.edit import Edit as Edit
+    from langsteer.edits.guard import Guard as Guard
+    from langsteer.edits.scope import Scope as Scope
+    from langsteer.engines.transformers.model import Model as Model
+    from langsteer.errors import LangsteerError as LangsteerError
+    from langsteer.space.space import OperatingPoint as OperatingPoint
+    from langsteer.space.space import Space as Space
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
-    "Corpus": "corpus",
-    "Edit": "steering",
+    "Corpus": "data.corpus",
+    "Edit": "edits.edit",
+    "Guard": "edits.guard",
     "LangsteerError": "errors",
-    "Loaded": "loading",
-    "OperatingPoint": "space",
-    "ResidualStream": "residual",
-    "Scope": "steering",
-    "Space": "space",
-    "Text": "corpus",
-    "fit": "fitting",
-    "generate": "steering",
-    "load": "loading",
-    "read_corpus": "corpus",
-    "steering": "steering",
+    "Model": "engines.transformers.model",
+    "OperatingPoint": "space.space",
+    "Scope": "edits.scope",
+    "Space": "space.space",
+    "Text": "data.corpus",
 }
 
-__all__ = [
-    "Corpus",
-    "Edit",
-    "LangsteerError",
-    "Loaded",
-    "OperatingPoint",
-    "ResidualStream",
-    "Scope",
-    "Space",
-    "Text",
-    "fit",
-    "generate",
-    "load",
-    "read_corpus",
-    "steering",
-]
+__all__ = sorted(_HOMES)  # noqa: PLE0605
 
 
 def __getattr__(name: str) -> Any:

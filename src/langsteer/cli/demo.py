@@ -26,7 +26,7 @@ def demo(
     Writes the model, the corpus, the prompts, the space and an HTML report to the output folder,
     all in the formats of the other commands. Takes about a minute on two cores, and no network.
     """
-    from langsteer.atlas.demo import run_demo
+    from langsteer.demo.run import run_demo
 
     found = run_demo(output, seed=seed, quiet=as_json)
     if as_json:

@@ -15,7 +15,7 @@ from langsteer.cli.options import (
     Dtype,
     Languages,
     Layers,
-    Model,
+    ModelName,
     SpaceFile,
     Trust,
     fitted_space,
@@ -28,7 +28,7 @@ from langsteer.cli.options import (
 
 
 def evaluate(
-    model: Model,
+    model: ModelName,
     space: SpaceFile,
     prompts: Annotated[
         Path,
@@ -79,7 +79,7 @@ def evaluate(
     should do nothing. Prompts whose references are a list, the same for all languages, count only
     there.
     """
-    from langsteer.proof import prove
+    from langsteer.evaluation.evaluate import prove
 
     loaded, fitted = fitted_space(model, space, device, dtype, blocks, trust_remote_code)
     proof = prove(

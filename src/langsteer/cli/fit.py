@@ -16,7 +16,7 @@ from langsteer.cli.options import (
     Dtype,
     Languages,
     Layers,
-    Model,
+    ModelName,
     Trust,
     numbers,
     out,
@@ -27,7 +27,7 @@ from langsteer.errors import LangsteerError
 
 
 def fit(
-    model: Model,
+    model: ModelName,
     corpus: Annotated[
         str,
         typer.Argument(
@@ -78,13 +78,13 @@ def fit(
     Prints how well the difference of
     every two languages is known, and how many more texts are needed where it is not.
     """
-    from langsteer.collect import POOLINGS
-    from langsteer.corpus import read_corpus
+    from langsteer.cli.tables import inspection, print_inspection
+    from langsteer.data.corpus import read_corpus
+    from langsteer.engines.transformers.model import Model
     from langsteer.estimators.registry import keep_for
-    from langsteer.fitting import fit as fit_space
-    from langsteer.loading import load
+    from langsteer.fitting.fit import fit as fit_space
+    from langsteer.statistics.pooling import POOLINGS
     from langsteer.statistics.scatter import GIBIBYTE
-    from langsteer.tables import inspection, print_inspection
 
     if pooling not in POOLINGS:
         raise LangsteerError(f"--pooling {pooling!r} is unknown. Use one of {', '.join(POOLINGS)}.")
@@ -101,8 +101,8 @@ def fit(
     if limit is not None:
         texts = texts.limit(limit)
     texts.require_languages()
-    loaded = load(
-        model, device=device, dtype=dtype, blocks=blocks, trust_remote_code=trust_remote_code
+    loaded = Model.from_pretrained(
+        model, device=device, dtype=dtype, layers=blocks, trust_remote_code=trust_remote_code
     )
     space = fit_space(
         loaded,

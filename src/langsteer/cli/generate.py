@@ -12,7 +12,7 @@ from langsteer.cli.options import (
     Device,
     Dtype,
     Layers,
-    Model,
+    ModelName,
     SpaceFile,
     Trust,
     fitted_space,
@@ -23,7 +23,7 @@ from langsteer.cli.options import (
 
 
 def generate(
-    model: Model,
+    model: ModelName,
     prompts: Annotated[list[str], typer.Argument(metavar="PROMPT…", help="What to answer.")],
     space: SpaceFile,
     to: Annotated[str, typer.Option(metavar="TAG", help="The language to answer in.")],
@@ -74,7 +74,7 @@ def generate(
     Layer, strength, scope and estimator default to the operating point in the space. A space
     without one is used at the block at 60 % of the depth, strength 1, scope all.
     """
-    from langsteer.answering import Request, answer
+    from langsteer.cli.answering import Request, answer
 
     loaded, fitted = fitted_space(model, space, device, dtype, blocks, trust_remote_code)
     request = Request(

@@ -26,8 +26,8 @@ def inspect(
 
     The languages are shown at the operating point's layer, or else at 60 % of the depth.
     """
-    from langsteer.space import Space
-    from langsteer.tables import inspection, print_inspection
+    from langsteer.cli.tables import inspection, print_inspection
+    from langsteer.space.space import Space
 
     found = inspection(Space.load(space), layer)
     if as_json:

@@ -14,13 +14,13 @@ from rich.console import Console
 from langsteer.errors import LangsteerError
 
 if TYPE_CHECKING:
-    from langsteer.evaluation.prompts import PromptSet
-    from langsteer.loading import Loaded
-    from langsteer.space import OperatingPoint, Space
+    from langsteer.data.prompts import PromptSet
+    from langsteer.engines.transformers.model import Model
+    from langsteer.space.space import OperatingPoint, Space
 
 out = Console()
 
-Model = Annotated[
+ModelName = Annotated[
     str, typer.Argument(metavar="MODEL", help="Folder of a model, or its name on the hub.")
 ]
 SpaceFile = Annotated[
@@ -54,13 +54,13 @@ Languages = Annotated[
 
 def fitted_space(
     model: str, space: Path, device: str, dtype: str, blocks: str | None, trust_remote_code: bool
-) -> tuple[Loaded, Space]:
+) -> tuple[Model, Space]:
     """The model and the space, which must fit it."""
-    from langsteer.loading import load
-    from langsteer.space import Space
+    from langsteer.engines.transformers.model import Model
+    from langsteer.space.space import Space
 
-    loaded = load(
-        model, device=device, dtype=dtype, blocks=blocks, trust_remote_code=trust_remote_code
+    loaded = Model.from_pretrained(
+        model, device=device, dtype=dtype, layers=blocks, trust_remote_code=trust_remote_code
     )
     fitted = Space.load(space)
     fitted.check(loaded.stream, loaded.tokenizer)
@@ -86,14 +86,14 @@ def numbers(text: str | None) -> list[int] | None:
 
 def tags(text: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
     """Those of the known languages that a list with commas names; without a list all."""
-    from langsteer.languages import choose
+    from langsteer.text.tags import choose
 
     return known if text is None else tuple(choose(tag.strip(), known) for tag in text.split(","))
 
 
 def prompts_from(path: Path, source: str | None = None) -> PromptSet:
     """The prompts in a file or folder of any layout that is known."""
-    from langsteer.evaluation.layouts import read_any
+    from langsteer.data.prompt_layouts import read_any
 
     return read_any(path, source)
 
@@ -106,7 +106,7 @@ def point_of(
     estimator: str | None,
 ) -> OperatingPoint:
     """The operating point of the space, or the default, with what the user overrides."""
-    from langsteer.steering import Scope
+    from langsteer.edits.scope import Scope
 
     point = space.operating_point or space.default_point()
     changes: dict[str, Any] = {}

@@ -79,8 +79,8 @@ def score(
 
     Every metric has a 95 % interval. Within a group every pair of languages weighs the same.
     """
-    from langsteer.evaluation.measuring import score_file
-    from langsteer.evaluation.scoring import parts_of, print_scores, write_verdicts
+    from langsteer.cli.scoring import parts_of, print_scores, write_verdicts
+    from langsteer.evaluation.score import score_file
 
     if by not in ("group", "target", "pair"):
         raise LangsteerError(f"--by {by!r} is unknown. Use group, target or pair.")

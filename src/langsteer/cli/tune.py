@@ -14,7 +14,7 @@ from langsteer.cli.options import (
     Device,
     Dtype,
     Languages,
-    Model,
+    ModelName,
     SpaceFile,
     Trust,
     fitted_space,
@@ -27,7 +27,7 @@ from langsteer.cli.options import (
 
 
 def tune(
-    model: Model,
+    model: ModelName,
     space: SpaceFile,
     prompts: Annotated[
         Path, typer.Option("--prompts", "-p", metavar="FILE", help="Prompts for tuning, as JSONL.")
@@ -70,7 +70,7 @@ def tune(
     that was shown to need one. What is answered is kept beside the space in SPACE.tuning.jsonl
     until the end: after a kill, the same command goes on from there to the same choice.
     """
-    from langsteer.tables import print_trials, trials_as_json
+    from langsteer.cli.tables import print_trials, trials_as_json
     from langsteer.tuning import tune_space
 
     loaded, fitted = fitted_space(model, space, device, dtype, blocks, trust_remote_code)

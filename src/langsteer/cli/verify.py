@@ -15,7 +15,7 @@ from langsteer.cli.options import (
     Blocks,
     Device,
     Dtype,
-    Model,
+    ModelName,
     Trust,
     out,
     print_json,
@@ -25,7 +25,7 @@ CHECK_FAILED = 1
 
 
 def verify(
-    model: Model,
+    model: ModelName,
     space: Annotated[
         Path | None, typer.Option("--space", "-s", metavar="FILE", help="Check its edits as well.")
     ] = None,
@@ -41,12 +41,12 @@ def verify(
     an edit acts, and that it acts nowhere else; that batches equal single prompts and cached
     decoding equals uncached.
     """
-    from langsteer.loading import load
-    from langsteer.space import Space
-    from langsteer.verify import verify as checks_of
+    from langsteer.engines.transformers.model import Model
+    from langsteer.engines.transformers.verify import verify as checks_of
+    from langsteer.space.space import Space
 
-    loaded = load(
-        model, device=device, dtype=dtype, blocks=blocks, trust_remote_code=trust_remote_code
+    loaded = Model.from_pretrained(
+        model, device=device, dtype=dtype, layers=blocks, trust_remote_code=trust_remote_code
     )
     checks = checks_of(loaded, None if space is None else Space.load(space))
     if as_json:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from langsteer.edits.maps import Map
 from langsteer.errors import LanguageError
-from langsteer.maps import Map
 from langsteer.statistics import Statistics
 from langsteer.statistics.scatter import SecondMoments
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from langsteer.edits.maps import Shift
 from langsteer.estimators.base import Estimator, Problem
-from langsteer.maps import Shift
 
 
 def difference(problem: Problem) -> Shift:

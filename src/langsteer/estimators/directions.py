@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from langsteer.edits.maps import Shift
 from langsteer.estimators.base import Estimator, Problem
 from langsteer.estimators.covariance import covariance, solve
-from langsteer.maps import Shift
 
 PENALTY = 1.0
 ROUNDING, BISECTIONS = 1e-15, 100

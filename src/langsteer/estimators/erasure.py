@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from langsteer.edits.maps import LowRank
 from langsteer.estimators.base import Estimator, Problem
 from langsteer.estimators.covariance import covariance, solve
-from langsteer.maps import LowRank
 
 NEGLIGIBLE = 1e-10
 """Directions whose share of the largest one's weight is below this are rounding."""

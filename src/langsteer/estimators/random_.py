@@ -6,8 +6,8 @@ import hashlib
 
 import torch
 
+from langsteer.edits.maps import Shift
 from langsteer.estimators.base import Estimator, Problem
-from langsteer.maps import Shift
 
 
 def random_direction(problem: Problem) -> Shift:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from langsteer.collect import OF_TOKENS
+from langsteer.edits.maps import Map
 from langsteer.errors import SteeringError
 from langsteer.estimators.base import Estimator, Problem
 from langsteer.estimators.difference import DIFFERENCE
@@ -18,8 +18,8 @@ from langsteer.estimators.regression import PROCRUSTES, REGRESSION, REGRESSION_L
 from langsteer.estimators.robust import ROBUST
 from langsteer.estimators.shrunken import SHRUNKEN
 from langsteer.estimators.transport import TRANSPORT, TRANSPORT_DIAGONAL, TRANSPORT_LOW_RANK
-from langsteer.maps import Map
 from langsteer.statistics import Keep, Statistics
+from langsteer.statistics.pooling import OF_TOKENS
 from langsteer.statistics.scatter import Observation, SecondMoments
 
 ESTIMATORS: dict[str, Estimator] = {

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from langsteer.edits.maps import Affine, LowRank, Map, Shift
 from langsteer.errors import CorpusError
 from langsteer.estimators.base import Estimator, Problem
-from langsteer.maps import Affine, LowRank, Map, Shift
 
 PENALTIES = (*(10.0**power for power in range(-4, 5)), math.inf)
 """Penalties that are tried, relative to the mean squared singular value of the source latents."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from langsteer.edits.maps import Shift
 from langsteer.estimators.base import Estimator, Problem
-from langsteer.maps import Shift
 
 STEPS = 200
 TOLERANCE = 1e-10

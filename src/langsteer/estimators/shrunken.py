@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from langsteer.edits.maps import Shift
 from langsteer.errors import CorpusError
 from langsteer.estimators.base import Estimator, Problem
-from langsteer.estimators.uncertainty import error_matrix
-from langsteer.maps import Shift
+from langsteer.statistics.uncertainty import error_matrix
 
 
 def shrunken(problem: Problem) -> Shift:

@@ -7,9 +7,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from langsteer.edits.maps import Affine, Diagonal, LowRank
 from langsteer.estimators.base import Estimator, Problem
 from langsteer.estimators.covariance import covariance
-from langsteer.maps import Affine, Diagonal, LowRank
 
 RANK = 32
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from langsteer.detect import Detection, Detector
-from langsteer.evaluation.segments import Word, lines, scripts_of, words
+from langsteer.text.detect import Detection, Detector
+from langsteer.text.segments import Word, lines, scripts_of, words
 
 LEAST_WORDS = 5
 """Shorter lines are not judged, and stretches of so many words are judged by themselves."""

@@ -9,8 +9,8 @@ import numpy as np
 
 from langsteer.evaluation.judge import has_meaning
 from langsteer.evaluation.rates import Estimate, Rate, combined_average, rate
-from langsteer.evaluation.run import Case, Runner
-from langsteer.space import OperatingPoint
+from langsteer.evaluation.runner import Case, Runner
+from langsteer.space.space import OperatingPoint
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from langsteer.data.answers import GivenAnswer
 from langsteer.errors import LangsteerError
-from langsteer.evaluation.metrics import GivenAnswer
 
 TEXTS_PER_REQUEST = 64
 WORKERS = 8

@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from langsteer.detect import Detector
-from langsteer.evaluation.prompts import Prompt, PromptSet
+from langsteer.data.prompts import Prompt, PromptSet
+from langsteer.text.detect import Detector
 
 UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
 """How the Unicode names of characters begin in scripts without spaces between words."""

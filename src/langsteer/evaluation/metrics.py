@@ -13,9 +13,8 @@ from typing import Literal
 
 import numpy as np
 
-from langsteer.detect import Detector
+from langsteer.data.answers import GivenAnswer
 from langsteer.evaluation.confusion import confusions
-from langsteer.evaluation.degeneration import length, repetition
 from langsteer.evaluation.overlap import chrf, contained, exact, normalised_match
 from langsteer.evaluation.rates import (
     Estimate,
@@ -25,34 +24,11 @@ from langsteer.evaluation.rates import (
     combined_rate,
     harmonic_mean,
 )
+from langsteer.text.degeneration import length, repetition
+from langsteer.text.detect import Detector
 
 Better = Literal["high", "low", ""]
 Kind = Literal["share", "number", "logarithm"]
-
-
-@dataclass(frozen=True, slots=True)
-class GivenAnswer:
-    """One answer, made by whatever engine, and what is known of it."""
-
-    text: str
-    target: str
-    """The language it should be in."""
-    source: str | None = None
-    """The language that it would be in otherwise."""
-    prompt: str | None = None
-    references: tuple[str, ...] = ()
-    """Right answers in the target language; any of them will do."""
-    group: str = ""
-    """What its numbers are reported under, such as a task or a condition."""
-    dataset: str = ""
-    """Within a target language every data set weighs the same."""
-    cluster: str | None = None
-    """Answers of one cluster are drawn together; default: those to the same prompt."""
-
-    @property
-    def pair(self) -> tuple[str, str]:
-        """Source, or an empty string, and target."""
-        return (self.source or "", self.target)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,22 +10,22 @@ from collections.abc import Sequence
 
 import torch
 
+from langsteer.engines.transformers.generation import encode, pad_left
+from langsteer.engines.transformers.model import Model
 from langsteer.errors import SteeringError
-from langsteer.loading import Loaded
-from langsteer.steering.generation import encode, pad_left
 
 BATCH_LOGITS = 2**27
 """Logits in one batch: half a GiB in float32, whatever the size of the vocabulary."""
 
 
 @torch.inference_mode()
-def log_perplexities(loaded: Loaded, texts: Sequence[str]) -> list[float | None]:
+def log_perplexities(loaded: Model, texts: Sequence[str]) -> list[float | None]:
     """Mean negative log-probability (nats) of the tokens of each text, after the first one.
 
     The model is not steered. None for a text of less than two tokens, special ones included. Texts
     beyond the context of the model are cut. Identical texts are read once.
     """
-    budget = BATCH_LOGITS // loaded.model.config.get_text_config().vocab_size
+    budget = BATCH_LOGITS // loaded.hf.config.get_text_config().vocab_size
     different = list(dict.fromkeys(texts))
     ids = {text: _tokens(loaded, text) for text in different}
     long = sorted((text for text in different if len(ids[text]) > 1), key=lambda one: len(ids[one]))
@@ -41,7 +41,7 @@ def log_perplexities(loaded: Loaded, texts: Sequence[str]) -> list[float | None]
     return [found.get(text) for text in texts]
 
 
-def _tokens(loaded: Loaded, text: str) -> list[int]:
+def _tokens(loaded: Model, text: str) -> list[int]:
     if not text:
         return []
     try:
@@ -50,10 +50,10 @@ def _tokens(loaded: Loaded, text: str) -> list[int]:
         return []  # no token at all: nothing to be likely or not
 
 
-def _batch(loaded: Loaded, rows: Sequence[Sequence[int]]) -> list[float]:
+def _batch(loaded: Model, rows: Sequence[Sequence[int]]) -> list[float]:
     batch = pad_left(rows, 0, loaded.stream.device)
     ids, mask = batch["input_ids"], batch["attention_mask"]
-    logits = loaded.model(
+    logits = loaded.hf(
         input_ids=ids,
         attention_mask=mask,
         position_ids=(mask.cumsum(1) - 1).clamp(min=0),

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from langsteer.detect import Detector
-from langsteer.evaluation.metrics import GivenAnswer, Measured, measure
+from langsteer.data.answers import GivenAnswer
+from langsteer.evaluation.metrics import Measured, measure
 from langsteer.evaluation.overlap import has_chrf
 from langsteer.evaluation.rates import Floats, Rate, combined_rate, harmonic_mean, rate
-from langsteer.evaluation.run import Condition, Outcome
+from langsteer.evaluation.runner import Condition, Outcome
+from langsteer.text.detect import Detector
 
 
 @dataclass(frozen=True)

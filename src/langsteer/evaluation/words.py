@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from langsteer.evaluation.run import Case, edit_for
-from langsteer.loading import Loaded
-from langsteer.space import OperatingPoint, Space
-from langsteer.steering import Edit, steering
+from langsteer.edits.edit import Edit
+from langsteer.engines.transformers.model import Model
+from langsteer.engines.transformers.steered import steering
+from langsteer.evaluation.runner import Case, edit_for
+from langsteer.space.space import OperatingPoint, Space
 
 ROWS = 128
 
@@ -34,7 +35,7 @@ class WordProbabilities:
 
 
 def word_probabilities(
-    loaded: Loaded,
+    loaded: Model,
     space: Space,
     cases: Sequence[Case],
     point: OperatingPoint,
@@ -65,7 +66,7 @@ class _Row:
     target_token: int
 
 
-def _row(loaded: Loaded, case: Case) -> _Row | None:
+def _row(loaded: Model, case: Case) -> _Row | None:
     references = case.prompt.references
     if not case.prompt.lexical or case.source not in references or case.target not in references:
         return None
@@ -77,12 +78,12 @@ def _row(loaded: Loaded, case: Case) -> _Row | None:
     return None if source == target else _Row(case, ids, source, target)
 
 
-def _first_token(loaded: Loaded, prompt: str, word: str, length: int) -> int:
+def _first_token(loaded: Model, prompt: str, word: str, length: int) -> int:
     return int(loaded.tokenizer(prompt + word)["input_ids"][length])
 
 
 def _means(
-    loaded: Loaded, rows: Sequence[_Row], edits: Sequence[Edit | None]
+    loaded: Model, rows: Sequence[_Row], edits: Sequence[Edit | None]
 ) -> tuple[float, float]:
     total = torch.zeros(2, dtype=torch.float64)
     order = sorted(range(len(rows)), key=lambda number: len(rows[number].ids))
@@ -94,16 +95,16 @@ def _means(
 
 
 @torch.inference_mode()
-def _sums(loaded: Loaded, rows: Sequence[_Row], edits: Sequence[Edit | None]) -> Tensor:
+def _sums(loaded: Model, rows: Sequence[_Row], edits: Sequence[Edit | None]) -> Tensor:
     batch = loaded.tokenizer.pad(
         {"input_ids": [row.ids for row in rows]}, padding_side="left", return_tensors="pt"
     ).to(loaded.stream.device)
     mask = batch["attention_mask"]
     # The head is the dearest part of a small model: most architectures can leave out what is not
     # read.
-    last = {"logits_to_keep": 1} if _keeps(loaded.model) else {}
+    last = {"logits_to_keep": 1} if _keeps(loaded.hf) else {}
     with steering(loaded.stream, edits):
-        logits = loaded.model(
+        logits = loaded.hf(
             input_ids=batch["input_ids"],
             attention_mask=mask,
             position_ids=(mask.cumsum(1) - 1).clamp(min=0),

@@ -5,7 +5,7 @@ alone, for results from anywhere.
 """
 
 from langsteer.evaluation.rates import Rate
-from langsteer.evaluation.run import Condition
+from langsteer.evaluation.runner import Condition
 from langsteer.report.data import (
     Answer,
     ConditionResult,
@@ -28,7 +28,7 @@ from langsteer.report.data import (
     WordProbability,
 )
 from langsteer.report.page import write_comparison, write_report
-from langsteer.space import OperatingPoint
+from langsteer.space.space import OperatingPoint
 
 __all__ = [
     "Answer",

@@ -4,12 +4,12 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from langsteer.evaluation.degeneration import repetition
 from langsteer.evaluation.judge import normalised
-from langsteer.evaluation.run import PROMPTED, STEERED, UNSTEERED, Condition, Outcome
+from langsteer.evaluation.runner import PROMPTED, STEERED, UNSTEERED, Condition, Outcome
 from langsteer.evaluation.summary import Scores
 from langsteer.report.data import Answer, Confusion, Example, FailureKind, MethodResult
 from langsteer.report.results import CONDITION_NAMES
+from langsteer.text.degeneration import repetition
 
 PER_FAMILY = 4
 """Examples of each family that are shown."""

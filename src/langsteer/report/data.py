@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from langsteer.evaluation.metrics import Better
 from langsteer.evaluation.rates import Estimate, Rate
-from langsteer.evaluation.run import Condition
-from langsteer.space import OperatingPoint
+from langsteer.evaluation.runner import Condition
+from langsteer.space.space import OperatingPoint
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from langsteer.evaluation.rates import Rate
 from langsteer.report.data import LayerPoint, LayerStrengthPoint, MethodResult
-from langsteer.space import OperatingPoint
+from langsteer.space.space import OperatingPoint
 
 Trial = Mapping[str, Any]
 

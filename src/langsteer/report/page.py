@@ -11,9 +11,8 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from langsteer.data.files import write_whole
 from langsteer.errors import LanguageError, ReportError
-from langsteer.files import write_whole
-from langsteer.languages import display_name
 from langsteer.report import numbers
 from langsteer.report.colours import DARK, LIGHT, declarations
 from langsteer.report.data import (
@@ -46,6 +45,7 @@ from langsteer.report.results import (
     results_table,
 )
 from langsteer.report.tables import HALVES, Table
+from langsteer.text.tags import display_name
 
 SHOWN_EXAMPLES = 4
 """Examples of a family that are open at once; the others are folded away."""

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 from langsteer.evaluation.judge import Verdict
-from langsteer.evaluation.run import STEERED, Case, Condition, Outcome
-from langsteer.space import OperatingPoint
+from langsteer.evaluation.runner import STEERED, Case, Condition, Outcome
+from langsteer.space.space import OperatingPoint
 from langsteer.tuning.journal import Journal, digest
 
 BATCH = 256

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from langsteer.evaluation.run import Case
+from langsteer.evaluation.runner import Case
 
 
 def sample_cases(

@@ -14,7 +14,7 @@ from math import comb
 import numpy as np
 
 from langsteer.evaluation.rates import DRAWS, LEVEL, Floats, harmonic_mean
-from langsteer.evaluation.run import Outcome
+from langsteer.evaluation.runner import Outcome
 
 
 @dataclass(frozen=True)

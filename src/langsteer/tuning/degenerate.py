@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from langsteer.evaluation.judge import normalised
-from langsteer.evaluation.run import Outcome
+from langsteer.evaluation.runner import Outcome
 
 FEW_WORDS = 8
 VARIETY = 1 / 3

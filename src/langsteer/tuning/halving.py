@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import ceil, log2
 
-from langsteer.evaluation.run import Case
-from langsteer.space import OperatingPoint
+from langsteer.evaluation.runner import Case
+from langsteer.space.space import OperatingPoint
 from langsteer.tuning.asking import Asker
 from langsteer.tuning.comparing import compare
 from langsteer.tuning.degenerate import mostly_degenerate

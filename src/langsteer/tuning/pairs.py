@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from langsteer.evaluation.run import Case, Outcome
+from langsteer.evaluation.runner import Case, Outcome
 from langsteer.evaluation.summary import objective
-from langsteer.space import OperatingPoint, PairPoint
+from langsteer.space.space import OperatingPoint, PairPoint
 from langsteer.tuning.asking import Asker
 from langsteer.tuning.comparing import surely_better
 from langsteer.tuning.table import Answered

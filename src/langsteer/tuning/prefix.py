@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
-from langsteer.evaluation.run import Case, Condition, Outcome, Runner
-from langsteer.forward import hidden_of, with_hidden
-from langsteer.residual import ResidualStream
-from langsteer.space import OperatingPoint
+from langsteer.engines.transformers.hooks import hidden_of, with_hidden
+from langsteer.engines.transformers.stream import ResidualStream
+from langsteer.evaluation.runner import Case, Condition, Outcome, Runner
+from langsteer.space.space import OperatingPoint
 
 _LAYERS = (DynamicLayer, DynamicSlidingWindowLayer)
 _CLOSE = 1e-3

@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from langsteer.errors import LangsteerError
-from langsteer.evaluation.run import Case
+from langsteer.evaluation.runner import Case
 from langsteer.evaluation.summary import Scores, scores
-from langsteer.space import OperatingPoint
+from langsteer.space.space import OperatingPoint
 from langsteer.tuning import strength
 from langsteer.tuning.asking import Answering, Asker
 from langsteer.tuning.cases import in_order

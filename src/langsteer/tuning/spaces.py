@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from langsteer.detect import LinguaDetector
-from langsteer.evaluation.prompts import PromptSet
-from langsteer.evaluation.run import MAX_NEW_TOKENS, Case, Runner, cases, edit_for, ordered_pairs
-from langsteer.loading import Loaded
+from langsteer.data.prompts import PromptSet
+from langsteer.engines.transformers.model import Model
+from langsteer.evaluation.runner import MAX_NEW_TOKENS, Case, Runner, cases, edit_for, ordered_pairs
 from langsteer.progress import Stages
-from langsteer.space import OperatingPoint, Space
+from langsteer.space.space import OperatingPoint, Space
+from langsteer.text.detect import LinguaDetector
 from langsteer.tuning.cases import sample_cases
 from langsteer.tuning.journal import Journal, digest
 from langsteer.tuning.prediction import candidates, promises
@@ -20,7 +20,7 @@ from langsteer.tuning.search import BUDGET, SCOPES, Tuned, tune
 
 
 def tune_space(
-    loaded: Loaded,
+    loaded: Model,
     space: Space,
     prompts: PromptSet,
     *,

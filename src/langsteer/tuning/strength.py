@@ -8,7 +8,7 @@ from math import exp, log, sqrt
 import numpy as np
 
 from langsteer.evaluation.rates import Floats
-from langsteer.evaluation.run import Outcome
+from langsteer.evaluation.runner import Outcome
 from langsteer.tuning.comparing import Compared, compare, interval
 
 Columns = dict[float, Sequence[Outcome]]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from langsteer.evaluation.run import Case, Outcome
+from langsteer.evaluation.runner import Case, Outcome
 from langsteer.evaluation.summary import objective
-from langsteer.space import OperatingPoint
+from langsteer.space.space import OperatingPoint
 from langsteer.tuning.asking import Asker
 
 Place = tuple[tuple[int, ...], float, str, str]

@@ -11,7 +11,7 @@ from langsteer.report import numbers
 from langsteer.report.data import LayerPoint
 from langsteer.report.drawing import Canvas, Chart, layer_axis, percent_axis
 from langsteer.report.tables import Column, Table, rate_columns, rate_values
-from langsteer.space import OperatingPoint
+from langsteer.space.space import OperatingPoint
 
 
 @dataclass(frozen=True, slots=True)

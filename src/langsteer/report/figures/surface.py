@@ -7,7 +7,7 @@ from langsteer.report.data import LayerStrengthPoint
 from langsteer.report.drawing import Chart
 from langsteer.report.figures.matrix import Matrix
 from langsteer.report.tables import Column, Table
-from langsteer.space import OperatingPoint
+from langsteer.space.space import OperatingPoint
 
 
 def surface_chart(

@@ -1,0 +1,164 @@
+"""Scores of answers that were made elsewhere: what ``langsteer score`` prints and writes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from langsteer.data.files import write_whole
+from langsteer.errors import LangsteerError
+from langsteer.evaluation.metrics import (
+    BY_NAME,
+    MEANINGS,
+    METRICS,
+    Measured,
+    Metric,
+    combined_score,
+    estimates,
+)
+from langsteer.evaluation.rates import Estimate, Rate
+
+By = Literal["group", "target", "pair"]
+SCORE = Metric("score", "language and meaning (harmonic mean)", "high")
+WHOLE = 100
+"""Larger numbers are shown without decimals."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """The numbers of some of the answers."""
+
+    name: str
+    answers: int
+    estimates: dict[str, Estimate]
+
+    def as_json(self) -> dict[str, Any]:
+        """All numbers as plain values."""
+        return {
+            "name": self.name,
+            "answers": self.answers,
+            "metrics": {name: asdict(one) for name, one in self.estimates.items()},
+        }
+
+
+def parts_of(measured: Sequence[Measured], by: By, meaning: str | None = None) -> list[Part]:
+    """The numbers of each group, target language or pair of languages, sorted by name.
+
+    Raises:
+        LangsteerError: ``meaning`` is no metric, or no answer has it.
+    """
+    if meaning is not None and not any(meaning in one.values for one in measured):
+        known = ", ".join(name for name in BY_NAME if any(name in one.values for one in measured))
+        raise LangsteerError(
+            f"No answer has the metric {meaning!r}, so it cannot stand for meaning. There are: "
+            f"{known}."
+        )
+    groups: dict[str, list[Measured]] = {}
+    for one in measured:
+        groups.setdefault(_name(one, by), []).append(one)
+    return [_part(name, groups[name], meaning) for name in sorted(groups)]
+
+
+def _name(one: Measured, by: By) -> str:
+    given = one.answer
+    if by == "group":
+        return given.group or "all"
+    return given.target if by == "target" else f"{given.source or '?'} → {given.target}"
+
+
+def _part(name: str, measured: Sequence[Measured], meaning: str | None) -> Part:
+    found = estimates(measured)
+    score = combined_score(measured, meaning)
+    return Part(name, len(measured), found if score is None else {**found, SCORE.name: score})
+
+
+def scores_table(parts: Sequence[Part], meaning: str | None = None) -> Table:
+    """One table: every metric of every part with its interval."""
+    used = meaning or next(
+        (name for name in MEANINGS if any(name in part.estimates for part in parts)), None
+    )
+    note = "" if used is None else f"; meaning in the harmonic mean: {BY_NAME[used].title}"
+    table = Table(
+        caption=f"[95 % bootstrap interval]; ↑ more is better, ↓ less is better{note}",
+        box=box.SIMPLE_HEAD,
+        caption_justify="left",
+    )
+    named = [part.name for part in parts] != ["all"]
+    if named:
+        table.add_column("", no_wrap=True)
+    table.add_column("metric")
+    for column in ("value", "answers"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for part in parts:
+        shown = [metric for metric in (*METRICS, SCORE) if metric.name in part.estimates]
+        for number, metric in enumerate(shown):
+            one = part.estimates[metric.name]
+            table.add_row(
+                *([part.name if number == 0 else ""] if named else []),
+                f"{metric.title} {ARROWS[metric.better]}".strip(),
+                shown_estimate(one),
+                f"{one.n:,}",
+                style="bold" if metric.name in ("forced", SCORE.name) else None,
+                end_section=number == len(shown) - 1,
+            )
+    return table
+
+
+ARROWS = {"high": "↑", "low": "↓", "": ""}
+
+
+def shown_estimate(one: Estimate) -> str:
+    """A share in percent, any other number with three digits; both with the interval."""
+    if isinstance(one, Rate):
+        return one.percent(" %")
+    return f"{_digits(one.value)} [{_digits(one.low)}–{_digits(one.high)}]"
+
+
+def _digits(number: float) -> str:
+    return f"{number:,.0f}" if abs(number) >= WHOLE else f"{number:.3g}"
+
+
+def print_scores(parts: Sequence[Part], console: Console, meaning: str | None = None) -> None:
+    """Print the table."""
+    console.print(scores_table(parts, meaning))
+
+
+def write_verdicts(measured: Iterable[Measured], path: Path) -> None:
+    """One row per answer with its language and all its values: CSV or TSV by the name of the file,
+    else JSON lines. The file appears whole or not at all.
+    """
+    rows = [_row(one) for one in measured]
+    if path.suffix.lower() in (".csv", ".tsv"):
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(
+            text, columns, dialect=csv.excel_tab if path.suffix.lower() == ".tsv" else csv.excel
+        )
+        writer.writeheader()
+        writer.writerows(rows)
+        data = text.getvalue()
+    else:
+        data = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    write_whole(path, data.encode(), LangsteerError)
+
+
+def _row(one: Measured) -> dict[str, Any]:
+    given = one.answer
+    said = {
+        "group": given.group,
+        "source": given.source,
+        "target": given.target,
+        "prompt": given.prompt,
+        "answer": given.text,
+        "language": one.language,
+    }
+    return {**{name: value for name, value in said.items() if value != ""}, **one.values}

@@ -1,0 +1,114 @@
+"""The main job, end to end, on the embedded model, which is treated like any other."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from langsteer.data.corpus import read_corpus
+from langsteer.data.files import write_whole
+from langsteer.data.prompts import read_prompts, write_prompts
+from langsteer.demo.tasks import DESCRIPTIONS, matching_corpus, prompts
+from langsteer.engines.transformers.model import Model
+from langsteer.errors import LangsteerError
+from langsteer.evaluation.evaluate import Proof, prove, results_table
+from langsteer.fitting.fit import fit
+from langsteer.progress import Stages
+from langsteer.tuning import tune_space
+
+MODEL = Path(__file__).parent / "model"
+"""The embedded model: a folder like that of any other."""
+TUNE_PROMPTS = 6
+TEST_PROMPTS = 12
+TUNE_TOKENS = 24_000
+PER_PAIR = 4
+MAX_NEW_TOKENS = 36
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the demonstration measured, and where it was written."""
+
+    proof: Proof
+    page: Path
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The numbers of the proof, the report, and the seconds that everything took."""
+        found = self.proof.as_json()
+        return {
+            **found,
+            "stages": found["seconds"],
+            "seconds": self.seconds,
+            "report": str(self.page),
+        }
+
+    def print(self, console: Console) -> None:
+        """The table of results, the time and the path of the report, which has the rest."""
+        console.print(results_table(self.proof.families, self.proof.point))
+        console.print(f"{self.seconds:.0f} s; report: [bold]{self.page}[/bold]", highlight=False)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The embedded world as plain files."""
+
+    model: Path
+    corpus: Path
+    tune: Path
+    test: Path
+
+
+def export(folder: Path, seed: int = 0) -> Exported:
+    """Write the model, the corpus and the prompts to a folder, in the formats of any other."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = Exported(
+        folder / "model", folder / "fit.jsonl", folder / "tune.jsonl", folder / "test.jsonl"
+    )
+    for part in sorted(MODEL.iterdir()):
+        write_whole(found.model / part.name, part.read_bytes(), LangsteerError)
+    matching_corpus("fit", seed=seed).write_jsonl(found.corpus)
+    write_prompts(prompts("tune", TUNE_PROMPTS, seed).prompts, found.tune)
+    write_prompts(prompts("test", TEST_PROMPTS, seed).prompts, found.test)
+    return found
+
+
+def run_demo(folder: Path, *, seed: int = 0, quiet: bool = False) -> Demo:
+    """Fit, tune, steer, prove and show; writes everything to the folder."""
+    began = time.perf_counter()
+    stages = Stages(quiet)
+    world = export(folder, seed)
+    loaded = Model.from_pretrained(str(world.model))
+    corpus = read_corpus(str(world.corpus))
+    with stages.timed("fit"):
+        space = fit(loaded, corpus, pooling="last", progress=not quiet)
+    tuned = tune_space(
+        loaded,
+        space,
+        read_prompts(world.tune),
+        layers=space.layers,
+        budget=TUNE_TOKENS,
+        max_new_tokens=MAX_NEW_TOKENS,
+        stages=stages,
+        quiet=quiet,
+        seed=seed,
+    )
+    space = space.with_operating_point(tuned.point)
+    space.save(folder / "space.safetensors")
+    proof = prove(
+        loaded,
+        space,
+        read_prompts(world.test),
+        tuned.point,
+        per_pair=PER_PAIR,
+        max_new_tokens=MAX_NEW_TOKENS,
+        stages=stages,
+        quiet=quiet,
+        seed=seed,
+    )
+    page = proof.write_report(folder / "report", DESCRIPTIONS)
+    return Demo(proof, page, time.perf_counter() - began)

@@ -1,0 +1,70 @@
+"""An edit: which maps, how strongly, and where."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from langsteer.edits.guard import Guard
+from langsteer.edits.maps import Map
+from langsteer.edits.scope import Scope
+from langsteer.errors import SteeringError
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What happens to one row: `z' = z + strength · (T(z) - z)` at each layer in `maps`.
+
+    Strength 0 leaves the model as it is, bit for bit. `restore_norm` gives each edited latent the
+    norm that it had before. With a `guard` it acts only while the row is in another language than
+    the guard's target.
+    """
+
+    maps: Mapping[int, Map]
+    strength: float = 1.0
+    scope: Scope = field(default_factory=Scope)
+    restore_norm: bool = False
+    guard: Guard | None = None
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.strength):
+            raise SteeringError(f"the strength must be a finite number, not {self.strength}")
+
+    @property
+    def idle(self) -> bool:
+        """Whether the edit changes nothing."""
+        return self.strength == 0 or not self.maps
+
+    def check(self, depth: int, width: int) -> None:
+        """Raise SteeringError unless every map fits a model of `depth` layers of this width."""
+        for layer, map_ in self.maps.items():
+            if not 0 <= layer < depth:
+                raise SteeringError(
+                    f"layer {layer} is outside the model, which has {depth} layers: "
+                    f"choose from 0 to {depth - 1}"
+                )
+            if map_.width != width:
+                raise SteeringError(
+                    f"the map at layer {layer} is for latents of width {map_.width}, but the "
+                    f"model's are {width} wide; it was made for another model"
+                )
+        if self.guard is not None and self.maps and self.guard.layer != min(self.maps):
+            raise SteeringError(
+                f"the guard reads at layer {self.guard.layer}, but the first layer of its edit is "
+                f"{min(self.maps)}; a guard must read there, before anything is edited"
+            )
+
+
+Edits = Edit | Sequence[Edit | None] | None
+
+
+def rows_of(edits: Edits, rows: int) -> tuple[Edit | None, ...]:
+    """One edit, or None, for each of `rows` prompts; idle edits become None."""
+    given = (edits,) * rows if edits is None or isinstance(edits, Edit) else tuple(edits)
+    if len(given) != rows:
+        raise SteeringError(
+            f"{len(given)} edits were given for {rows} prompts; give one for all of them, "
+            "or one (or None) for each"
+        )
+    return tuple(None if edit is None or edit.idle else edit for edit in given)

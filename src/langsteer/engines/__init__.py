@@ -1,0 +1,1 @@
+"""What runs a model while its residual stream is read or edited."""

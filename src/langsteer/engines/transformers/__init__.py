@@ -1,0 +1,1 @@
+"""Run models of Hugging Face transformers, and read and edit their residual stream."""

@@ -1,0 +1,1 @@
+"""Corpus and model in, space out."""

@@ -1,0 +1,237 @@
+"""The artifact: what is saved comes back, and what does not fit is refused by name."""
+
+import json
+import os
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+import tiny
+from langsteer.engines.transformers.stream import ResidualStream
+from langsteer.errors import LanguageError, SpaceError
+from langsteer.space.identity import identify
+from langsteer.space.space import CorpusFacts, OperatingPoint, Space
+from langsteer.statistics import Keep, Statistics
+from latents import normal
+
+LANGUAGES = ("de", "en", "fr", "ja")
+N = 20
+
+
+def collected(keep=None, width=tiny.WIDTH, layers=(0, 1, 2)):
+    found = Statistics.empty(layers, width, LANGUAGES, pooling="text", keep=keep)
+    for i, language in enumerate(LANGUAGES):
+        z = normal(N, len(layers), width, seed=i) + 3 * normal(width, seed=50 + i)
+        found.update(z, torch.ones(N), [language] * N, [f"c{j}" for j in range(N)], tokens=[7] * N)
+    whole = Statistics.empty(layers, width, LANGUAGES, pooling="text", keep=keep)
+    z = normal(4, len(layers), width, seed=9)
+    whole.update(z, torch.ones(4), list(LANGUAGES), ["x"] * 4, tokens=[7] * 4)
+    found = found.merge(whole)
+    found.dropped["special"] = 12
+    return found
+
+
+@pytest.fixture(scope="module")
+def stream():
+    return ResidualStream(tiny.make("llama"))
+
+
+@pytest.fixture(scope="module")
+def space(stream):
+    return Space(
+        model=identify(stream, tiny.tokenizer(), "some/llama"),
+        corpus=CorpusFacts(
+            "texts", "abc", dict.fromkeys(LANGUAGES, N), dict.fromkeys(LANGUAGES, 9)
+        ),
+        statistics=collected(Keep("language", sample=6)),
+    )
+
+
+def test_what_is_saved_comes_back(space, tmp_path):
+    point = OperatingPoint((1, 2), 0.75, "generated", "difference", {"meaning": 0.5}, "tune")
+    path = tmp_path / "some.safetensors"
+    space.with_operating_point(point).save(path)
+    back = Space.load(path)
+    assert back.operating_point == point
+    assert (back.model, back.corpus, back.versions) == (space.model, space.corpus, space.versions)
+    assert (back.layers, back.languages, back.pooling) == ((0, 1, 2), LANGUAGES, "text")
+    assert back.dropped == {"special": 12}
+    assert back.statistics.moments["fr"].texts == N + 1
+    assert back.statistics.alignment.concepts == space.statistics.alignment.concepts
+    for estimator in ("difference", "mean", "random"):
+        a, b = (one.map("de", "ja", 1, estimator).vector for one in (space, back))
+        torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(
+        back.statistics.alignment.effects(),
+        space.statistics.alignment.effects(),
+        atol=1e-6,
+        rtol=1e-5,
+    )
+    torch.testing.assert_close(
+        back.statistics.covariance(2, "fr"),
+        space.statistics.covariance(2, "fr"),
+        atol=1e-5,
+        rtol=1e-5,
+    )
+    for a, b in zip(
+        back.statistics.sample.pairs("de", "ja", 1),
+        space.statistics.sample.pairs("de", "ja", 1),
+        strict=True,
+    ):
+        assert torch.equal(a, b)
+
+
+def test_a_loaded_space_goes_on_collecting(space, tmp_path):
+    space.save(tmp_path / "s")
+    merged = Space.load(tmp_path / "s").statistics.merge(collected(Keep("language", sample=6)))
+    assert merged.moments["de"].texts == 2 * (N + 1)
+
+
+def test_latents_are_stored_in_float32_with_a_readable_header(space, tmp_path):
+    path = tmp_path / "s.safetensors"
+    space.save(path)
+    with safe_open(path, framework="pt") as file:
+        header = json.loads(file.metadata()["langsteer"])
+        assert file.get_tensor("moments.mean").dtype == torch.float32
+    assert header["format_version"] == 1
+    assert (header["site"], header["layer_base"]) == ("block_output", 0)
+    assert header["model"]["name"] == "some/llama"
+
+
+def test_saving_replaces_the_file_whole_and_leaves_nothing_beside_it(space, tmp_path, monkeypatch):
+    path = tmp_path / "s.safetensors"
+    path.write_bytes(b"before")
+
+    def stop(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", stop)
+        with pytest.raises(SpaceError, match="No space left"):
+            space.save(path)
+    assert path.read_bytes() == b"before"
+    space.save(path)
+    assert os.listdir(tmp_path) == ["s.safetensors"]
+    assert Space.load(path).languages == LANGUAGES
+
+
+def test_saving_makes_the_folder_and_is_refused_where_none_can_be(space, tmp_path):
+    space.save(tmp_path / "new" / "a.safetensors")
+    assert Space.load(tmp_path / "new" / "a.safetensors").languages == space.languages
+    with pytest.raises(SpaceError, match="folder that exists"):
+        space.save(tmp_path / "new" / "a.safetensors" / "b.safetensors")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(SpaceError, match=r"no file .*nothing\.safetensors"):
+        Space.load(tmp_path / "nothing.safetensors")
+
+
+def test_a_folder_is_no_space(tmp_path):
+    with pytest.raises(SpaceError):
+        Space.load(tmp_path)
+
+
+@pytest.mark.parametrize("keep", [0, 4, 100, 5000, -1])
+def test_a_file_cut_short_is_refused(space, tmp_path, keep):
+    path = tmp_path / "s.safetensors"
+    space.save(path)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(SpaceError, match="cut short"):
+        Space.load(path)
+
+
+def test_other_safetensors_files_are_refused(tmp_path):
+    save_file({"x": torch.zeros(2)}, tmp_path / "x.safetensors")
+    with pytest.raises(SpaceError, match="not a langsteer space"):
+        Space.load(tmp_path / "x.safetensors")
+
+
+def changed(path, change):
+    with safe_open(path, framework="pt") as file:
+        header = json.loads(file.metadata()["langsteer"])
+    change(header)
+    save_file(load_file(path), path, metadata={"langsteer": json.dumps(header)})
+
+
+def test_newer_formats_are_refused(space, tmp_path):
+    path = tmp_path / "s.safetensors"
+    space.save(path)
+    changed(path, lambda header: header.update(format_version=99))
+    with pytest.raises(SpaceError, match=r"version 99.*Upgrade"):
+        Space.load(path)
+
+
+def test_a_damaged_header_is_refused(space, tmp_path):
+    path = tmp_path / "s.safetensors"
+    space.save(path)
+    changed(path, lambda header: header["statistics"].pop("layers"))
+    with pytest.raises(SpaceError, match="damaged"):
+        Space.load(path)
+
+
+def test_the_model_that_was_fitted_fits_in_any_dtype(space):
+    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+        model = tiny.make("llama").to(dtype)
+        space.check(ResidualStream(model), tiny.tokenizer())
+
+
+@pytest.mark.parametrize(
+    ("family", "overrides", "named"),
+    [
+        ("qwen2", {}, "kind of model is llama in the space, qwen2 here"),
+        ("llama", {"num_hidden_layers": 2}, "number of blocks is 3 in the space, 2 here"),
+        ("llama", {"hidden_size": 32}, "width is 16 in the space, 32 here"),
+        ("llama", {"seed": 1}, "hold the value"),
+    ],
+)
+def test_other_models_are_refused_by_what_differs(space, family, overrides, named):
+    model = tiny.make(family, **overrides)
+    with pytest.raises(SpaceError, match=named):
+        space.check(ResidualStream(model), tiny.tokenizer())
+
+
+def test_another_tokenizer_is_refused(space, stream):
+    changed_tokenizer = tiny.tokenizer.__wrapped__()
+    changed_tokenizer.add_tokens(["another"])
+    with pytest.raises(SpaceError, match="vocabulary"):
+        space.check(stream, changed_tokenizer)
+
+
+def test_weights_that_are_not_in_memory_are_not_held_against_a_model(space):
+    model = tiny.make("llama")
+    for name, value in list(model.named_parameters()):
+        owner, _, leaf = name.rpartition(".")
+        meta = torch.nn.Parameter(value.to("meta"), requires_grad=False)
+        setattr(model.get_submodule(owner), leaf, meta)
+    fake = type("Offloaded", (), {"model": model, "width": tiny.WIDTH, "depth": tiny.DEPTH})()
+    space.check(fake, tiny.tokenizer())
+
+
+def test_unknown_languages_are_refused_with_the_nearest(space):
+    with pytest.raises(LanguageError, match="de"):
+        space.map("german", "ja", 1)
+    with pytest.raises(LanguageError, match="ja"):
+        space.map("de", "jp", 1)
+
+
+def test_layers_outside_are_refused(space):
+    with pytest.raises(SpaceError, match="Layer 3"):
+        space.map("de", "ja", 3)
+    with pytest.raises(SpaceError, match="Layer 3"):
+        space.with_operating_point(OperatingPoint((3,)))
+
+
+def test_the_estimator_defaults_to_the_operating_point(space):
+    mean = space.with_operating_point(OperatingPoint((1,), estimator="mean"))
+    assert torch.equal(mean.map("de", "ja", 1).vector, space.map(None, "ja", 1, "mean").vector)
+    assert torch.equal(
+        space.map("de", "ja", 1).vector, space.map("de", "ja", 1, "difference").vector
+    )
+    assert list(mean.maps("de", "ja")) == [1]
+
+
+def test_the_default_point_is_at_60_percent_of_the_depth(space):
+    assert space.default_point().layers == (1,)

@@ -1,0 +1,199 @@
+"""Detection: the right language, or none."""
+
+import string
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from langsteer.errors import LanguageError
+from langsteer.text.detect import LinguaDetector, detect_lines, undetectable, with_others
+from langsteer.text.scripts import family_of, letters_of, script_word
+from langsteer.text.tags import known_languages, named_languages, normalise
+
+SENTENCES = {
+    "en": "The neighbours painted their old house on Saturday.",
+    "de": "Die Nachbarn haben am Samstag ihr altes Haus gestrichen.",
+    "es": "Los vecinos pintaron su vieja casa el sábado por la mañana.",
+    "pt": "Os vizinhos pintaram a sua velha casa no sábado de manhã.",
+    "ru": "В субботу соседи покрасили свой старый дом.",
+    "uk": "У суботу сусіди пофарбували свій старий будинок.",
+    "zh": "邻居们星期六粉刷了他们的老房子。",
+    "ja": "隣の人たちは土曜日に古い家を塗り替えました。",
+    "ko": "이웃들은 토요일에 낡은 집을 칠했다.",
+    "ar": "قام الجيران بطلاء منزلهم القديم يوم السبت.",
+    "hi": "पड़ोसियों ने शनिवार को अपना पुराना घर रंगा।",
+    "el": "Οι γείτονες έβαψαν το παλιό τους σπίτι το Σάββατο.",
+    "bo": "ཁྱིམ་མཚེས་ཚོས་གཟའ་སྤེན་པར་ཁང་རྙིང་ལ་ཚོན་བཏང་།",
+    "th": "เพื่อนบ้านทาสีบ้านเก่าของพวกเขาในวันเสาร์",
+}
+
+
+@pytest.fixture(scope="module")
+def detector() -> LinguaDetector:
+    return LinguaDetector(tuple(SENTENCES))
+
+
+@pytest.mark.parametrize("language", SENTENCES)
+def test_sentences_are_in_their_language(detector: LinguaDetector, language: str) -> None:
+    found = detector.detect(SENTENCES[language])
+    assert found.language == language
+    assert 0.5 <= found.confidence <= 1
+
+
+@given(st.text(alphabet=string.digits + string.punctuation + " \n。、！？«»—…٣५½☃🙂"))
+def test_what_has_no_letters_has_no_language(text: str) -> None:
+    found = LinguaDetector(tuple(SENTENCES)).detect(text)
+    assert (found.language, found.confidence) == (None, 0.0)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.sampled_from(sorted(SENTENCES)), min_size=1, unique=True), st.data())
+def test_a_script_that_no_candidate_uses_is_no_language(
+    play: list[str], data: st.DataObject
+) -> None:
+    text = data.draw(st.sampled_from(sorted(SENTENCES)))
+    found = LinguaDetector(play).detect(SENTENCES[text])
+    if family_of(text) not in {family_of(one) for one in play}:
+        assert (found.language, found.confidence) == (None, 0.0)
+    elif text in play:
+        assert found.language == text
+
+
+@given(st.text(max_size=30))
+def test_any_text_gets_a_candidate_or_nothing(text: str) -> None:
+    found = LinguaDetector(["el", "ja", "zh", "ko", "th"]).detect(text)
+    assert found.language in {"el", "ja", "zh", "ko", "th", None}
+    assert 0 <= found.confidence <= 1
+
+
+@pytest.mark.parametrize("text", ["a", "k", "no", "Kuwait, Angola.", "wx"])
+def test_what_could_be_several_languages_is_none(detector: LinguaDetector, text: str) -> None:
+    assert detector.detect(text).language is None
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("十月", None),  # the same in both
+        ("土曜日、日曜日。", None),  # a list of names: no place for kana
+        ("货币", "zh"),  # simplified
+        ("経済発表", "ja"),  # letters that only Japanese has
+        ("下一个月是三月。", "zh"),  # letters that both have, but too many without kana
+        ("十月です", "ja"),
+        ("日本人大学生の文化", "ja"),  # one kana among letters that both have
+        ("中国的ソニー公司发布了新产品和服务计划", "zh"),  # a name in kana
+        ("我喜欢使用 PyTorch 和 TensorFlow", "zh"),  # names in Latin letters
+    ],
+)
+def test_chinese_and_japanese(detector: LinguaDetector, text: str, language: str | None) -> None:
+    assert detector.detect(text).language == language
+
+
+def test_simplified_letters_are_not_japanese_even_where_chinese_is_not_in_play() -> None:
+    japanese = LinguaDetector(["ja", "en"])
+    assert japanese.detect(SENTENCES["zh"]).language is None
+    assert japanese.detect(SENTENCES["ja"]).language == "ja"
+
+
+def test_simplified_and_traditional() -> None:
+    both = LinguaDetector(["zh", "zh-Hant"])
+    assert both.detect("这个国家的货币").language == "zh"
+    assert both.detect("這個國家的貨幣").language == "zh-Hant"
+
+
+def test_maltese_is_told_by_its_letters() -> None:
+    play = LinguaDetector(["mt", "it", "en"])
+    assert play.detect("Il-ġirien żebgħu d-dar antika tagħhom is-Sibt.").language == "mt"
+    assert play.detect("I vicini hanno dipinto la loro vecchia casa sabato.").language == "it"
+    named = "He took the ferry to Għajnsielem on a bright morning and walked home along the coast, "
+    assert (
+        play.detect(
+            named + "past the old chapel and the quiet harbour of his childhood, " * 3
+        ).language
+        == "en"
+    )
+    assert LinguaDetector(["mt", "en"]).detect("The old house.").language == "en"
+
+
+def test_many_texts_are_detected_as_one_by_one(detector: LinguaDetector) -> None:
+    texts = [*SENTENCES.values(), "", "12", *SENTENCES.values()]
+    together = detector.detect_many(texts)
+    assert [one.language for one in together] == [detector.detect(text).language for text in texts]
+    assert together[0] == together[-len(SENTENCES)]
+
+
+def test_all_other_languages_that_can_be_told() -> None:
+    found = with_others(["pt-BR", "mt", "en"])
+    assert found[:3] == ("pt-BR", "mt", "en")
+    assert len(found) > 60
+    assert "pt" not in found
+    assert not undetectable(found)
+
+
+def test_tags_come_back_normalised() -> None:
+    found = LinguaDetector(["ENG", "pt_br", "no"])
+    assert found.languages == ("en", "pt-BR", "no")
+    assert found.detect(SENTENCES["pt"]).language == "pt-BR"
+    assert found.detect("Naboene malte det gamle huset sitt på lørdag.").language == "no"
+
+
+def test_a_relative_is_unmasked_if_named() -> None:
+    assert LinguaDetector(["en", "pt"]).detect(SENTENCES["es"]).language == "pt"
+    warned = LinguaDetector(["en", "pt"], besides=["es"])
+    assert warned.detect(SENTENCES["es"]).language is None
+    assert warned.detect(SENTENCES["pt"]).language == "pt"
+
+
+@pytest.mark.parametrize(
+    ("languages", "lacking"),
+    [
+        (["mt"], []),
+        (["mt", "bo", "km", "el"], []),
+        (["en", "mt"], []),
+        (["en", "fo"], ["fo"]),
+        (["bo", "dz"], ["bo", "dz"]),
+        (["pt-BR", "pt-PT"], ["pt-PT"]),
+        (["hr", "sr-Latn"], ["sr-Latn"]),
+        (["ru", "sr"], []),
+        (["zh", "zh-CN", "zh-TW", "yue"], ["zh-CN", "yue"]),
+        (["de", "tlh"], ["tlh"]),
+    ],
+)
+def test_what_cannot_be_told_apart_is_refused(languages: list[str], lacking: list[str]) -> None:
+    assert list(undetectable(languages)) == lacking
+    if lacking:
+        with pytest.raises(LanguageError, match=rf"cannot tell '{lacking[0]}'"):
+            LinguaDetector(languages)
+    else:
+        LinguaDetector(languages)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.sampled_from(sorted(known_languages())), max_size=6))
+def test_without_the_undetectable_nothing_is_refused(languages: list[str]) -> None:
+    lacking = undetectable(languages)
+    LinguaDetector([one for one in languages if normalise(one) not in lacking])
+
+
+def test_many_one_by_one_by_line_and_in_threads_agree(detector: LinguaDetector) -> None:
+    texts = [*SENTENCES.values(), "42"] * 3
+    alone = [detector.detect(text) for text in texts]
+    assert detector.detect_many(texts) == alone
+    assert detect_lines(detector, "\n".join(texts)) == alone
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(detector.detect, texts)) == alone
+
+
+def test_letters_count_by_script_whatever_their_width() -> None:
+    counts = {"LATIN": 2, "HAN": 2, "KANA": 2, "HANGUL": 1, "CYRILLIC": 1}
+    assert letters_of("ab1 漢々 かカ 한 ж.") == counts
+    assert letters_of("ａb1 漢々 かｶ 한 ж.") == counts
+
+
+def test_the_family_of_every_named_language_has_letters() -> None:
+    letters = {script_word(chr(code)) for code in range(0x20000)}
+    families = {family_of(language) for language in named_languages()}
+    # SignWriting has signs, which are no letters; None is for scripts that the CLDR does not know.
+    assert families - letters == {"CJK", "SIGNWRITING", None}
