@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_steering import run
 from torch import Tensor
 
 import tiny
@@ -25,7 +26,6 @@ from langsteer.engines.transformers.steered import steering
 from langsteer.errors import LanguageError, SteeringError
 from langsteer.fitting.fit import fit
 from langsteer.space.space import OperatingPoint, Space
-from test_steering import run
 
 LAYER = 1
 LETTERS = {"de": "abc", "fr": "xyz", "it": "mno"}

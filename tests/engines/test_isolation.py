@@ -7,6 +7,7 @@ from functools import cache
 from typing import TypeVar
 
 import torch
+from test_steering import shift
 from torch import Tensor
 
 import tiny
@@ -22,7 +23,6 @@ from langsteer.engines.transformers.stream import ResidualStream
 from langsteer.evaluation.runner import edit_for
 from langsteer.fitting.fit import fit
 from langsteer.space.space import OperatingPoint
-from test_steering import shift
 
 THREADS = 4
 T = TypeVar("T")

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from test_steering import assert_as_reference, edit, run, shift
 from torch import Tensor, nn
 
 import naive
@@ -24,7 +25,6 @@ from langsteer.errors import ModelError, SpaceError, SteeringError
 from langsteer.fitting.collect import collect
 from langsteer.space.space import Space
 from langsteer.statistics.moments import Moments
-from test_steering import assert_as_reference, edit, run, shift
 
 PROMPTS = [[tiny.BOS, 5, 6, 7, 8, 9], [11, 12, 13]]
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from test_steering import assert_as_reference, edit, run, shift
 from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
@@ -11,7 +12,6 @@ import tiny
 from langsteer.engines.transformers.steered import steering
 from langsteer.engines.transformers.stream import ResidualStream
 from langsteer.engines.transformers.verify import verify_stream
-from test_steering import assert_as_reference, edit, run, shift
 
 
 def model() -> PreTrainedModel:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_steering import FAMILIES, SCOPES, edit, run, some_edits
 from torch import Tensor
 
 import reference
@@ -14,7 +15,6 @@ from langsteer.edits.edit import Edit
 from langsteer.edits.scope import Scope
 from langsteer.engines.transformers.steered import steering
 from langsteer.engines.transformers.stream import ResidualStream
-from test_steering import FAMILIES, SCOPES, edit, run, some_edits
 
 UNION = "start[0:1]+end[-1:1]"
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
