@@ -3,6 +3,11 @@
 Every message says what was wrong, with the value, and what to do about it.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class LangsteerError(Exception):
     """Base class of all errors that are for the user."""
@@ -38,3 +43,46 @@ class ScopeError(SteeringError):
 
 class ReportError(LangsteerError):
     """A report cannot be written."""
+
+
+class MissingExtraError(LangsteerError, ImportError):
+    """A package is not installed that only some commands need."""
+
+
+EXTRAS = {
+    "eval": ("lingua", "sacrebleu", "httpx2"),
+    "report": ("matplotlib", "jinja2"),
+    "peft": ("peft",),
+    "gguf": ("gguf",),
+    "datasets": ("datasets",),
+    "accelerate": ("accelerate",),
+}
+"""The modules that each extra of the package brings along; `pyproject.toml` says the same."""
+
+
+@contextmanager
+def optional_imports() -> Iterator[None]:
+    """Say how to install a package of `EXTRAS` whose import fails in this context.
+
+    Raises:
+        MissingExtraError: instead of the `ModuleNotFoundError` of a package that an extra brings.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = missing_extra(error)
+        if missing is None:
+            raise
+        raise missing from error
+
+
+def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
+    """The error that says how to install the module; None if no extra brings it."""
+    module = (error.name or "").partition(".")[0]
+    extra = next((name for name, modules in EXTRAS.items() if module in modules), None)
+    if extra is None:
+        return None
+    return MissingExtraError(
+        f"This needs the package {module}, which is not installed. Install it with: "
+        f"pip install 'langsteer[{extra}]'"
+    )

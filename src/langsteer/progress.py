@@ -1,69 +1,81 @@
-"""How far it is and how long it took: bars with rate and time left, on standard error."""
+"""Progress bars with rate and time left, on standard error, and the seconds of each stage."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
+from typing import Any
 
 Advance = Callable[[int], None]
-"""Told how many more are done."""
+"""Called with the number of steps that were just finished."""
 
 
-class RateColumn(ProgressColumn):
-    """How many are done per second."""
-
-    def render(self, task: Task) -> Text:
-        """The rate, or a dash while it is unknown."""
-        speed = task.finished_speed or task.speed
-        return Text("-/s" if speed is None else f"{speed:,.0f}/s", style="progress.data.speed")
-
-
-@dataclass(frozen=True)
 class Bar:
-    """A bar that is shown: call it with how many more are done."""
+    """A progress bar: call it with the number of steps that were just finished.
 
-    _bars: Progress
-    _task: TaskID
+    Args:
+        bars: the display of rich that shows it; None shows nothing.
+        task: the number of the bar in that display.
+    """
+
+    def __init__(self, bars: Any = None, task: int = 0) -> None:
+        self._bars = bars
+        self._task = task
 
     def __call__(self, number: int) -> None:
-        """So many more are done."""
-        self._bars.advance(self._task, number)
+        """Advance by so many steps."""
+        if self._bars is not None:
+            self._bars.advance(self._task, number)
 
     def say(self, description: str) -> None:
-        """Replace what stands before the bar."""
-        self._bars.update(self._task, description=description)
+        """Replace the text before the bar."""
+        if self._bars is not None:
+            self._bars.update(self._task, description=description)
 
 
 @contextmanager
 def bar(description: str, total: int, *, quiet: bool = False) -> Iterator[Bar]:
-    """Show a bar of `total` steps while the block runs; yields it."""
-    columns = (
-        TextColumn("{task.description}"),
+    """Show a bar of `total` steps while the context is entered; yields it.
+
+    A quiet bar shows nothing and needs no rich.
+    """
+    if quiet:
+        yield Bar()
+        return
+    with _display() as bars:
+        yield Bar(bars, bars.add_task(description, total=total))
+
+
+def _display() -> Any:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text  # noqa: PLC0415
+
+    class RateColumn(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text("-/s" if speed is None else f"{speed:,.0f}/s", style="progress.data.speed")
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         RateColumn(),
         TimeRemainingColumn(),
+        console=Console(stderr=True),
     )
-    with Progress(*columns, console=Console(stderr=True), disable=quiet) as bars:
-        yield Bar(bars, bars.add_task(description, total=total))
 
 
-class Stages:
+class Timer:
     """The seconds that every stage took, and a progress bar for each that answers prompts."""
 
     def __init__(self, quiet: bool) -> None:
@@ -79,6 +91,6 @@ class Stages:
 
     @contextmanager
     def answers(self, name: str, total: int) -> Iterator[Bar]:
-        """Time a stage and show how much is done; yields the bar to tell of more."""
+        """Time a stage and show its progress; yields the bar to advance."""
         with self.timed(name), bar(name, total, quiet=self.quiet) as shown:
             yield shown

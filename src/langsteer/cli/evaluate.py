@@ -6,21 +6,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from langsteer.cli.options import (
     AsJson,
-    Blocks,
-    Device,
-    Dtype,
     Languages,
-    Layers,
+    Loading,
     ModelName,
+    Override,
     SpaceFile,
-    Trust,
-    fitted_space,
+    escaped,
     out,
-    point_of,
     print_json,
     prompts_from,
     tags,
@@ -50,10 +45,7 @@ def evaluate(
             "benchmark. Default: en.",
         ),
     ] = None,
-    layer: Layers = None,
-    strength: Annotated[float | None, typer.Option(help="Default: the operating point's.")] = None,
-    scope: Annotated[str | None, typer.Option(help="Default: the operating point's.")] = None,
-    estimator: Annotated[str | None, typer.Option(help="Default: the operating point's.")] = None,
+    override: Override = Override(),
     per_pair: Annotated[
         int | None, typer.Option(min=1, help="At most this many prompts per family and pair.")
     ] = None,
@@ -65,10 +57,7 @@ def evaluate(
     report: Annotated[
         Path | None, typer.Option("--report", metavar="FOLDER", help="Write an HTML report there.")
     ] = None,
-    device: Device = "cpu",
-    dtype: Dtype = "auto",
-    blocks: Blocks = None,
-    trust_remote_code: Trust = False,
+    loading: Loading = Loading(),
     as_json: AsJson = False,
 ) -> None:
     """Measure on prompts with known answers: right language, right meaning, with intervals.
@@ -81,12 +70,12 @@ def evaluate(
     """
     from langsteer.evaluation.evaluate import prove
 
-    loaded, fitted = fitted_space(model, space, device, dtype, blocks, trust_remote_code)
+    loaded, fitted = loading.load_with(space, model)
     proof = prove(
         loaded,
         fitted,
         prompts_from(prompts, source),
-        point_of(fitted, layer, strength, scope, estimator),
+        override.point(fitted),
         languages=tags(languages, fitted.languages),
         per_pair=per_pair,
         max_new_tokens=max_new_tokens,
@@ -99,4 +88,4 @@ def evaluate(
     else:
         proof.print(out)
         if page is not None:
-            out.print(f"\nreport: [bold]{escape(str(page))}[/bold]", highlight=False)
+            out.print(f"\nreport: [bold]{escaped(page)}[/bold]", highlight=False)

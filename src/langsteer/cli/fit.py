@@ -7,17 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
-from rich.markup import escape
 
 from langsteer.cli.options import (
     AsJson,
-    Blocks,
-    Device,
-    Dtype,
     Languages,
     Layers,
+    Loading,
     ModelName,
-    Trust,
+    escaped,
     numbers,
     out,
     print_json,
@@ -66,10 +63,7 @@ def fit(
     memory: Annotated[
         float, typer.Option("--memory", min=0, help="Most memory for what is kept, in GiB.")
     ] = 4.0,
-    device: Device = "cpu",
-    dtype: Dtype = "auto",
-    blocks: Blocks = None,
-    trust_remote_code: Trust = False,
+    loading: Loading = Loading(),
     as_json: AsJson = False,
 ) -> None:
     """Estimate where the languages of CORPUS lie in the residual stream of MODEL.
@@ -80,7 +74,6 @@ def fit(
     """
     from langsteer.cli.tables import inspection, print_inspection
     from langsteer.data.corpus import read_corpus
-    from langsteer.engines.transformers.model import Model
     from langsteer.estimators.registry import keep_for
     from langsteer.fitting.fit import fit as fit_space
     from langsteer.statistics.pooling import POOLINGS
@@ -101,9 +94,7 @@ def fit(
     if limit is not None:
         texts = texts.limit(limit)
     texts.require_languages()
-    loaded = Model.from_pretrained(
-        model, device=device, dtype=dtype, layers=blocks, trust_remote_code=trust_remote_code
-    )
+    loaded = loading.load(model)
     space = fit_space(
         loaded,
         texts,
@@ -118,4 +109,4 @@ def fit(
         print_json({"space": str(output), **found})
     else:
         print_inspection(found, out)
-        out.print(f"\nwrote [bold]{escape(str(output))}[/bold]", highlight=False)
+        out.print(f"\nwrote [bold]{escaped(output)}[/bold]", highlight=False)

@@ -8,16 +8,11 @@ import typer
 
 from langsteer.cli.options import (
     AsJson,
-    Blocks,
-    Device,
-    Dtype,
-    Layers,
+    Loading,
     ModelName,
+    Override,
     SpaceFile,
-    Trust,
-    fitted_space,
     out,
-    point_of,
     print_json,
 )
 
@@ -36,15 +31,7 @@ def generate(
             "of the prompt.",
         ),
     ] = "auto",
-    layer: Layers = None,
-    strength: Annotated[
-        float | None, typer.Option(help="0 is the unsteered model, 1 the map itself.")
-    ] = None,
-    scope: Annotated[
-        str | None,
-        typer.Option(help="Positions to edit: all, prompt, prompt_last, generated, or a window."),
-    ] = None,
-    estimator: Annotated[str | None, typer.Option(help="How the map is estimated.")] = None,
+    override: Override = Override(),
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Length of the answer.")] = 128,
     sample: Annotated[
         bool, typer.Option("--sample", help="Draw tokens instead of the best.")
@@ -63,10 +50,7 @@ def generate(
     compare: Annotated[
         bool, typer.Option("--compare", help="Print the unsteered answer beside the steered one.")
     ] = False,
-    device: Device = "cpu",
-    dtype: Dtype = "auto",
-    blocks: Blocks = None,
-    trust_remote_code: Trust = False,
+    loading: Loading = Loading(),
     as_json: AsJson = False,
 ) -> None:
     """Answer in another language. Streams one prompt; several share batches.
@@ -76,11 +60,11 @@ def generate(
     """
     from langsteer.cli.answering import Request, answer
 
-    loaded, fitted = fitted_space(model, space, device, dtype, blocks, trust_remote_code)
+    loaded, fitted = loading.load_with(space, model)
     request = Request(
         target=to,
         source=None if source == "auto" else source,
-        point=point_of(fitted, layer, strength, scope, estimator),
+        point=override.point(fitted),
         max_new_tokens=max_new_tokens,
         sample=sample,
         temperature=temperature,

@@ -1,16 +1,16 @@
-"""What several commands share: their options, how those are read, and how results are printed."""
+"""Options that several commands share, and how they are read."""
 
 from __future__ import annotations
 
-import json
-import sys
-from dataclasses import replace
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
+from langsteer.cli.terminal import escaped, out, print_json, printable
 from langsteer.errors import LangsteerError
 
 if TYPE_CHECKING:
@@ -18,77 +18,216 @@ if TYPE_CHECKING:
     from langsteer.engines.transformers.model import Model
     from langsteer.space.space import OperatingPoint, Space
 
-out = Console()
+__all__ = [
+    "AsJson",
+    "Languages",
+    "Layers",
+    "Loading",
+    "ModelName",
+    "Override",
+    "Seed",
+    "SpaceFile",
+    "escaped",
+    "numbers",
+    "out",
+    "print_json",
+    "printable",
+    "prompts_from",
+    "tags",
+]
+
+SEED_LIMIT = 2**64 - 1
+"""The largest seed that torch takes."""
 
 ModelName = Annotated[
     str, typer.Argument(metavar="MODEL", help="Folder of a model, or its name on the hub.")
 ]
 SpaceFile = Annotated[
     Path,
-    typer.Option("--space", "-s", metavar="FILE", help="The space that [bold]fit[/bold] wrote."),
+    typer.Option(
+        "--space", "-s", metavar="FILE", help="Space written by [bold]langsteer fit[/bold]."
+    ),
 ]
-Device = Annotated[
-    str, typer.Option(help="Where to run: cpu, cuda, cuda:1, mps, or auto to spread the model.")
-]
-Dtype = Annotated[str, typer.Option(help="auto (as stored), float32, bfloat16 or float16.")]
-Blocks = Annotated[
-    str | None,
-    typer.Option(metavar="PATH", help="Module path of the decoder blocks, if they are not found."),
-]
-Trust = Annotated[
-    bool,
-    typer.Option("--trust-remote-code", help="Run code that comes with the model. Off by default."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Layers = Annotated[
     str | None,
     typer.Option(
-        "--layer", "-l", metavar="I[,I…]", help="Layers, counted from 0. Default: see below."
+        "--layer", "-l", metavar="I[,I…]", help="Layers, counted from 0, such as 5 or 3,4 or 3-5."
     ),
 ]
 Languages = Annotated[
     str | None,
-    typer.Option(metavar="TAG[,TAG…]", help="Use only these languages. Default: all there are."),
+    typer.Option(metavar="TAG[,TAG…]", help="Use only these languages. Default: all."),
+]
+Seed = Annotated[
+    int,
+    typer.Option(
+        min=0, max=SEED_LIMIT, show_default=False, help="Seed of random choices. Default: 0."
+    ),
 ]
 
 
-def fitted_space(
-    model: str, space: Path, device: str, dtype: str, blocks: str | None, trust_remote_code: bool
-) -> tuple[Model, Space]:
-    """The model and the space, which must fit it."""
-    from langsteer.engines.transformers.model import Model
-    from langsteer.space.space import Space
+@dataclass(frozen=True)
+class Loading:
+    """How a model is loaded."""
 
-    loaded = Model.from_pretrained(
-        model, device=device, dtype=dtype, layers=blocks, trust_remote_code=trust_remote_code
-    )
-    fitted = Space.load(space)
-    fitted.check(loaded.stream, loaded.tokenizer)
-    return loaded, fitted
+    device: Annotated[
+        str, typer.Option(help="Device: cpu, cuda, cuda:1, mps, or auto (the best one available).")
+    ] = "auto"
+    device_map: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MAP",
+            help="Spread the model over several devices: auto, balanced or sequential. Needs the "
+            "package accelerate.",
+        ),
+    ] = None
+    dtype: Annotated[
+        str,
+        typer.Option(
+            help="Data type of the weights: float32, bfloat16, float16, or auto (as stored; "
+            "float32 on a CPU)."
+        ),
+    ] = "auto"
+    revision: Annotated[
+        str | None,
+        typer.Option(help="Branch, tag or commit of a model on the hub."),
+    ] = None
+    layers_path: Annotated[
+        str | None,
+        typer.Option(
+            "--layers-path",
+            metavar="PATH",
+            help="Where the model keeps its decoder layers, such as model.layers, if they are not "
+            "found automatically.",
+        ),
+    ] = None
+    blocks: Annotated[str | None, typer.Option("--blocks", hidden=True)] = None
+    trust_remote_code: Annotated[
+        bool,
+        typer.Option(
+            "--trust-remote-code", help="Run code that comes with the model. Default: do not."
+        ),
+    ] = False
+
+    def load(self, name: str) -> Model:
+        """Load the model.
+
+        Raises:
+            ModelError: it cannot be loaded.
+        """
+        from langsteer.engines.transformers.model import Model
+
+        options = {"revision": self.revision, "device_map": self.device_map}
+        return Model.from_pretrained(
+            name,
+            device=self.device,
+            dtype=self.dtype,
+            layers=self.layers_path or self.blocks,
+            trust_remote_code=self.trust_remote_code,
+            **{option: value for option, value in options.items() if value is not None},
+        )
+
+    def load_with(self, space: Path, name: str) -> tuple[Model, Space]:
+        """Load the model and a space, which must fit it.
+
+        Raises:
+            ModelError: the model cannot be loaded.
+            SpaceError: the space cannot be read, or does not fit.
+        """
+        from langsteer.space.space import Space
+
+        fitted = Space.load(space)
+        loaded = self.load(name)
+        fitted.check(loaded.stream, loaded.tokenizer)
+        return loaded, fitted
 
 
-def print_json(value: Any) -> None:
-    """One JSON value on standard output."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+@dataclass(frozen=True)
+class Override:
+    """What is done differently from the operating point of the space."""
+
+    layer: Layers = None
+    strength: Annotated[
+        float | None,
+        typer.Option(
+            help="0 leaves the model unchanged, 1 makes the whole change. Default: as tuned, or "
+            "else 1."
+        ),
+    ] = None
+    scope: Annotated[
+        str | None,
+        typer.Option(
+            help="Positions to edit: all, prompt, prompt_last, generated, or a window such as "
+            "prompt[0:8]. Default: as tuned, or else all."
+        ),
+    ] = None
+    estimator: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="How the map is estimated. Default: as tuned, or else difference."
+        ),
+    ] = None
+
+    def point(self, space: Space) -> OperatingPoint:
+        """The operating point of the space, or the default, with what is overridden.
+
+        Raises:
+            LangsteerError: the layers cannot be read.
+            ScopeError: the scope cannot be read.
+        """
+        from langsteer.edits.scope import Scope
+
+        point = space.operating_point or space.default_point()
+        changes: dict[str, Any] = {}
+        if self.layer is not None:
+            changes["layers"] = tuple(numbers(self.layer) or ())
+        if self.strength is not None:
+            changes["strength"] = self.strength
+        if self.scope is not None:
+            changes["scope"] = str(Scope.parse(self.scope))
+        if self.estimator is not None:
+            changes["estimator"] = self.estimator
+        # What is asked for holds for all pairs, also for those that tuning gave a point of their
+        # own, and was chosen on no split.
+        return replace(point, **changes, pairs=(), scores={}, split="") if changes else point
 
 
 def numbers(text: str | None) -> list[int] | None:
-    """Block numbers with commas between them."""
+    """Layers from a list such as `3,4` or `3-5`.
+
+    Raises:
+        LangsteerError: it is no such list, or names a layer twice.
+    """
     if text is None:
         return None
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
+    found = [number for part in text.split(",") for number in _range(part, text)]
+    twice = next((number for number in found if found.count(number) > 1), None)
+    if twice is not None:
+        raise LangsteerError(f"--layer {text!r} names layer {twice} more than once. Name it once.")
+    return found
+
+
+LAYERS = re.compile(r"\s*(\d{1,6})(?:\s*-\s*(\d{1,6}))?\s*")
+
+
+def _range(part: str, text: str) -> Iterator[int]:
+    match = LAYERS.fullmatch(part)
+    if match is None or int(match[2] or match[1]) < int(match[1]):
         raise LangsteerError(
-            f"--layer {text!r} is not a list of numbers. Write block numbers such as 5 or 3,4,5."
-        ) from None
+            f"--layer {text!r} is not a list of layers. Write numbers counted from 0, such as 5, "
+            "3,4,5 or 3-5."
+        )
+    yield from range(int(match[1]), int(match[2] or match[1]) + 1)
 
 
 def tags(text: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
     """Those of the known languages that a list with commas names; without a list all."""
     from langsteer.text.tags import choose
 
-    return known if text is None else tuple(choose(tag.strip(), known) for tag in text.split(","))
+    if text is None:
+        return known
+    return tuple(dict.fromkeys(choose(tag.strip(), known) for tag in text.split(",")))
 
 
 def prompts_from(path: Path, source: str | None = None) -> PromptSet:
@@ -96,28 +235,3 @@ def prompts_from(path: Path, source: str | None = None) -> PromptSet:
     from langsteer.data.prompt_layouts import read_any
 
     return read_any(path, source)
-
-
-def point_of(
-    space: Space,
-    layer: str | None,
-    strength: float | None,
-    scope: str | None,
-    estimator: str | None,
-) -> OperatingPoint:
-    """The operating point of the space, or the default, with what the user overrides."""
-    from langsteer.edits.scope import Scope
-
-    point = space.operating_point or space.default_point()
-    changes: dict[str, Any] = {}
-    if layer is not None:
-        changes["layers"] = tuple(numbers(layer) or ())
-    if strength is not None:
-        changes["strength"] = strength
-    if scope is not None:
-        changes["scope"] = str(Scope.parse(scope))
-    if estimator is not None:
-        changes["estimator"] = estimator
-    # What is asked for holds for all pairs, also for those that tuning gave a point of their own,
-    # and was chosen on no split.
-    return replace(point, **changes, pairs=(), scores={}, split="") if changes else point

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
-from rich.markup import escape
 
 from langsteer.cli.options import (
     AsJson,
+    escaped,
     out,
     print_json,
 )
@@ -101,4 +101,4 @@ def score(
     else:
         print_scores(parts, out, meaning)
         if output is not None:
-            out.print(f"wrote [bold]{escape(str(output))}[/bold]", highlight=False)
+            out.print(f"wrote [bold]{escaped(output)}[/bold]", highlight=False)

@@ -6,18 +6,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from langsteer.cli.options import (
     AsJson,
-    Blocks,
-    Device,
-    Dtype,
     Languages,
+    Loading,
     ModelName,
     SpaceFile,
-    Trust,
-    fitted_space,
+    escaped,
     numbers,
     out,
     print_json,
@@ -57,10 +53,7 @@ def tune(
     ] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Length of the answers.")] = 48,
     seed: Annotated[int, typer.Option(help="Seed of the order of the prompts.")] = 0,
-    device: Device = "cpu",
-    dtype: Dtype = "auto",
-    blocks: Blocks = None,
-    trust_remote_code: Trust = False,
+    loading: Loading = Loading(),
     as_json: AsJson = False,
 ) -> None:
     """Choose layer, scope, estimator and strength on prompts kept for that.
@@ -73,7 +66,7 @@ def tune(
     from langsteer.cli.tables import print_trials, trials_as_json
     from langsteer.tuning import tune_space
 
-    loaded, fitted = fitted_space(model, space, device, dtype, blocks, trust_remote_code)
+    loaded, fitted = loading.load_with(space, model)
     journal = space.with_name(f"{space.name}.tuning.jsonl")
     tuned = tune_space(
         loaded,
@@ -97,4 +90,4 @@ def tune(
         print_json(trials_as_json(tuned))
     else:
         print_trials(tuned, out)
-        out.print(f"\nwrote the operating point into [bold]{escape(str(space))}[/bold]")
+        out.print(f"\nwrote the operating point into [bold]{escaped(space)}[/bold]")

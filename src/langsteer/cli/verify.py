@@ -7,16 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from langsteer.cli.options import (
     AsJson,
-    Blocks,
-    Device,
-    Dtype,
+    Loading,
     ModelName,
-    Trust,
+    escaped,
     out,
     print_json,
 )
@@ -29,10 +26,7 @@ def verify(
     space: Annotated[
         Path | None, typer.Option("--space", "-s", metavar="FILE", help="Check its edits as well.")
     ] = None,
-    device: Device = "cpu",
-    dtype: Dtype = "auto",
-    blocks: Blocks = None,
-    trust_remote_code: Trust = False,
+    loading: Loading = Loading(),
     as_json: AsJson = False,
 ) -> None:
     """Check that edits of this model are exact. Exits with 1 if any check fails.
@@ -41,13 +35,10 @@ def verify(
     an edit acts, and that it acts nowhere else; that batches equal single prompts and cached
     decoding equals uncached.
     """
-    from langsteer.engines.transformers.model import Model
     from langsteer.engines.transformers.verify import verify as checks_of
     from langsteer.space.space import Space
 
-    loaded = Model.from_pretrained(
-        model, device=device, dtype=dtype, layers=blocks, trust_remote_code=trust_remote_code
-    )
+    loaded = loading.load(model)
     checks = checks_of(loaded, None if space is None else Space.load(space))
     if as_json:
         print_json([asdict(check) for check in checks])
@@ -55,7 +46,7 @@ def verify(
         table = Table("check", "", "what was found")
         for check in checks:
             mark = "[green]ok[/green]" if check.ok else "[bold red]failed[/bold red]"
-            table.add_row(check.name, mark, escape(check.detail))
+            table.add_row(check.name, mark, escaped(check.detail))
         out.print(table)
     if not all(check.ok for check in checks):
         raise typer.Exit(CHECK_FAILED)

@@ -17,7 +17,7 @@ from langsteer.engines.transformers.model import Model
 from langsteer.errors import LangsteerError
 from langsteer.evaluation.evaluate import Proof, prove, results_table
 from langsteer.fitting.fit import fit
-from langsteer.progress import Stages
+from langsteer.progress import Timer
 from langsteer.tuning import tune_space
 
 MODEL = Path(__file__).parent / "model"
@@ -42,7 +42,7 @@ class Demo:
         found = self.proof.as_json()
         return {
             **found,
-            "stages": found["seconds"],
+            "timer": found["seconds"],
             "seconds": self.seconds,
             "report": str(self.page),
         }
@@ -80,11 +80,11 @@ def export(folder: Path, seed: int = 0) -> Exported:
 def run_demo(folder: Path, *, seed: int = 0, quiet: bool = False) -> Demo:
     """Fit, tune, steer, prove and show; writes everything to the folder."""
     began = time.perf_counter()
-    stages = Stages(quiet)
+    timer = Timer(quiet)
     world = export(folder, seed)
     loaded = Model.from_pretrained(str(world.model))
     corpus = read_corpus(str(world.corpus))
-    with stages.timed("fit"):
+    with timer.timed("fit"):
         space = fit(loaded, corpus, pooling="last", progress=not quiet)
     tuned = tune_space(
         loaded,
@@ -93,7 +93,7 @@ def run_demo(folder: Path, *, seed: int = 0, quiet: bool = False) -> Demo:
         layers=space.layers,
         budget=TUNE_TOKENS,
         max_new_tokens=MAX_NEW_TOKENS,
-        stages=stages,
+        timer=timer,
         quiet=quiet,
         seed=seed,
     )
@@ -106,7 +106,7 @@ def run_demo(folder: Path, *, seed: int = 0, quiet: bool = False) -> Demo:
         tuned.point,
         per_pair=PER_PAIR,
         max_new_tokens=MAX_NEW_TOKENS,
-        stages=stages,
+        timer=timer,
         quiet=quiet,
         seed=seed,
     )

@@ -46,7 +46,7 @@ from langsteer.evaluation.summary import (
     scores_by_pair,
 )
 from langsteer.evaluation.words import WordProbabilities, word_probabilities
-from langsteer.progress import Stages
+from langsteer.progress import Timer
 from langsteer.report.answers import answers_of, confusion_of, examples_of, failures_of, methods_of
 from langsteer.report.evidence import estimators_of, layers_of, surface_of
 from langsteer.space.space import OperatingPoint, Space
@@ -152,7 +152,7 @@ def prove(
     max_new_tokens: int = 48,
     chat: bool | None = None,
     quiet: bool = False,
-    stages: Stages | None = None,
+    timer: Timer | None = None,
     seed: int = 0,
 ) -> Proof:
     """Measure one operating point and its controls on prompts that were not used to choose it.
@@ -160,7 +160,7 @@ def prove(
     Raises:
         LanguageError: The prompts and the languages have nothing in common.
     """
-    stages = stages or Stages(quiet)
+    timer = timer or Timer(quiet)
     languages = languages or space.languages
     pairs = ordered_pairs(languages)
     todo, neutral = cases(prompts, pairs), neutral_cases(prompts, pairs)
@@ -170,21 +170,21 @@ def prove(
     runner = Runner(loaded, space, prompts, detector, max_new_tokens=max_new_tokens, chat=chat)
     outcomes: list[Outcome] = []
     for condition in conditions:
-        with stages.answers(f"test: {LABELS[condition]}", runner.size(condition, todo)) as advance:
+        with timer.answers(f"test: {LABELS[condition]}", runner.size(condition, todo)) as advance:
             runner.progress = advance
             outcomes += runner.run(condition, todo, point)
-    with stages.answers("test: cost", cost_size(todo, neutral)) as advance:
+    with timer.answers("test: cost", cost_size(todo, neutral)) as advance:
         runner.progress = advance
         spent = cost(runner, todo, neutral, point)
-    with stages.timed("metrics"):
+    with timer.timed("metrics"):
         metrics = _metrics(loaded, outcomes, detector)
     lexical = [case for case in todo if case.prompt.lexical]
-    with stages.timed("words by layer"):
+    with timer.timed("words by layer"):
         words = word_probabilities(
             loaded, space, sample_cases(lexical, WORD_CASES_PER_PAIR, seed), point, space.layers
         )
     return Proof(
-        loaded, space, point, outcomes, dict(stages.seconds), words, metrics=metrics, cost=spent
+        loaded, space, point, outcomes, dict(timer.seconds), words, metrics=metrics, cost=spent
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from langsteer.data.prompts import PromptSet
 from langsteer.engines.transformers.model import Model
 from langsteer.evaluation.runner import MAX_NEW_TOKENS, Case, Runner, cases, edit_for, ordered_pairs
-from langsteer.progress import Stages
+from langsteer.progress import Timer
 from langsteer.space.space import OperatingPoint, Space
 from langsteer.text.detect import LinguaDetector
 from langsteer.tuning.cases import sample_cases
@@ -34,7 +34,7 @@ def tune_space(
     split: str = "tune",
     journal: Path | None = None,
     quiet: bool = False,
-    stages: Stages | None = None,
+    timer: Timer | None = None,
     seed: int = 0,
 ) -> Tuned:
     """Choose the operating point of a space on prompts kept for tuning.
@@ -54,7 +54,7 @@ def tune_space(
         journal: A file that remembers what was answered; after a kill the same call goes on from
             there to the same choice. It stays: remove it once the choice is saved.
         quiet: Show no progress.
-        stages: Where the seconds are noted.
+        timer: Where the seconds are noted.
         seed: Of the order of the cases.
 
     Raises:
@@ -63,7 +63,7 @@ def tune_space(
         SpaceError: The space lacks a layer, or what an estimator needs.
         SteeringError: There is no such estimator.
     """
-    stages = stages or Stages(quiet)
+    timer = timer or Timer(quiet)
     languages = languages or space.languages
     promised = {one.layer: one.score for one in promises(space.statistics)}
     layers = candidates(promises(space.statistics)) if layers is None else layers
@@ -86,7 +86,7 @@ def tune_space(
     kept = None if journal is None else Journal(journal, settings)
     detector = LinguaDetector(languages)
     runner = Runner(loaded, space, prompts, detector, max_new_tokens=max_new_tokens)
-    with stages.answers("tune", budget) as bar:
+    with timer.answers("tune", budget) as bar:
 
         def report(tokens: int, best: str) -> None:
             bar(tokens)

@@ -1,0 +1,6 @@
+"""`python -m langsteer`."""
+
+from langsteer.cli import main
+
+if __name__ == "__main__":
+    main()
