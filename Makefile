@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint readme benchmarks clean
+.PHONY: demo test test-fast lint readme benchmarks clean
 
 demo: $(VENV)/installed
 	$(BIN)/langsteer demo --output demo
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n 2 tests
+
+test-fast: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -n 2 -m 'not slow' tests
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .

@@ -1,33 +1,12 @@
 """A command that lacks an optional package says the one line that installs it."""
 
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from blocked import python
 from langsteer.errors import EXTRAS, LangsteerError, MissingExtraError, optional_imports
-
-BLOCKING = """
-import sys
-from importlib.abc import MetaPathFinder
-class Blocker(MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {blocked!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-sys.meta_path.insert(0, Blocker())
-"""
-
-
-def python(code: str, *blocked: str) -> subprocess.CompletedProcess[str]:
-    """Run code in a process in which some modules cannot be imported."""
-    return subprocess.run(
-        [sys.executable, "-c", BLOCKING.format(blocked=blocked) + code],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.mark.parametrize("extra", EXTRAS)

@@ -1,0 +1,135 @@
+"""Data flows one way, no name means two things, and functions stay small at their front door."""
+
+import ast
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+import langsteer
+from house import House, parameters
+
+ROOMS = (
+    "errors",
+    "progress",
+    "text",
+    "data",
+    "statistics",
+    "edits",
+    "estimators",
+    "space",
+    "engines",
+    "engines.transformers",
+    "fitting",
+    "evaluation",
+    "tuning",
+    "report.figures",
+    "report",
+    "demo",
+    "cli",
+)
+"""A module imports only from rooms above its own."""
+DOORS = {
+    ("space", "fitting"): "Space.fit",
+    ("space", "tuning"): "Space.tune",
+    ("space", "evaluation"): "Space.evaluate",
+    ("evaluation", "report"): "Evaluation.write",
+}
+"""The methods that hand over to a room below, and import it only when they are called."""
+FREE = {"langsteer", "langsteer.__main__", "langsteer.legacy"}
+"""Modules that are doors to all rooms."""
+MOST_PARAMETERS = 8
+
+UNFINISHED = pytest.mark.xfail(reason="rooms are still being moved", strict=False)
+
+house = House(Path(__file__).parents[2])
+
+
+@UNFINISHED
+def test_every_room_is_known() -> None:
+    entrances = {name.removeprefix("langsteer.") for name in FREE}
+    assert set(house.rooms) - entrances == set(ROOMS)
+
+
+@UNFINISHED
+def test_imports_between_rooms_flow_one_way() -> None:
+    wrong = []
+    for one in house.imports:
+        room, target = house.room(one.module), house.room(one.target)
+        if one.module in FREE or one.typing or target == "":
+            continue
+        door = (room.partition(".")[0], target.partition(".")[0]) in DOORS and one.lazy
+        if not door and ROOMS.index(target) > ROOMS.index(room):
+            wrong.append(f"{one.module}:{one.line} imports {one.target}")
+    assert not wrong
+
+
+def test_rooms_are_named_by_one_word() -> None:
+    assert not [room for room in house.rooms if "and" in re.split(r"[._]", room)]
+
+
+@UNFINISHED
+def test_no_public_name_is_a_module() -> None:
+    modules = {part for module in house.modules for part in module.split(".")}
+    assert not modules & set(langsteer.__all__)
+    for module, tree in house.modules.items():
+        if module in house.packages:
+            names = {one.name for one in tree.body if isinstance(one, ast.FunctionDef)}
+            children = {one.rpartition(".")[2] for one in house.modules if one != module}
+            assert not names & children, module
+
+
+@UNFINISHED
+def test_no_function_takes_more_than_eight_parameters() -> None:
+    wide = [
+        f"{module}.{one.name}: {parameters(one)}"
+        for module, one in house.functions()
+        if parameters(one) > MOST_PARAMETERS and not module.startswith("langsteer.cli")
+    ]
+    assert not wide
+
+
+@UNFINISHED
+def test_no_class_name_is_defined_twice() -> None:
+    places = defaultdict(list)
+    for module, one in house.classes():
+        places[one.name].append(module)
+    assert not {name: modules for name, modules in places.items() if len(modules) > 1}
+
+
+@UNFINISHED
+def test_public_functions_of_one_name_live_in_one_room() -> None:
+    rooms = defaultdict(set)
+    for module, tree in house.modules.items():
+        for one in tree.body:
+            hidden = module in FREE or module.startswith("langsteer.cli")
+            if isinstance(one, ast.FunctionDef) and not one.name.startswith("_") and not hidden:
+                rooms[one.name].add(house.room(module))
+    assert not {name: found for name, found in rooms.items() if len(found) > 1}
+
+
+@UNFINISHED
+def test_the_package_asserts_nothing_of_its_callers() -> None:
+    found = [
+        f"{module}:{node.lineno}"
+        for module, tree in house.modules.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assert)
+    ]
+    assert not found
+
+
+OTHER_BLOCKS = re.compile(r"code.block|block_output|thinking|fenced|display: ?block|--blocks")
+
+
+@UNFINISHED
+def test_a_layer_is_called_a_layer() -> None:
+    """No text and no name says "block" where a decoder layer is meant."""
+    found = []
+    for module, tree in house.modules.items():
+        for node in ast.walk(tree):
+            said = node.value if isinstance(node, ast.Constant) else getattr(node, "name", "")
+            if isinstance(said, str) and re.search(r"\bblocks?\b", OTHER_BLOCKS.sub("", said)):
+                found.append(f"{module}:{getattr(node, 'lineno', 0)} {said.strip()[:70]!r}")
+    assert not found
