@@ -9,6 +9,7 @@ import typer
 
 from langsteer.cli.options import (
     AsJson,
+    Seed,
     out,
     print_json,
 )
@@ -16,15 +17,15 @@ from langsteer.cli.options import (
 
 def demo(
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for what it makes.")
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder to write to.")
     ] = Path("demo"),
     as_json: AsJson = False,
-    seed: Annotated[int, typer.Option(help="Seed of the choice of prompts.")] = 0,
+    seed: Seed = 0,
 ) -> None:
-    """The main job, end to end, on the embedded model: fit, tune, steer, prove, show.
+    """Run everything on the small model in the package: fit, tune, steer, evaluate, report.
 
-    Writes the model, the corpus, the prompts, the space and an HTML report to the output folder,
-    all in the formats of the other commands. Takes about a minute on two cores, and no network.
+    Writes the model, its corpora and prompts, the space and an HTML report to the output folder, in
+    the same formats as the other commands. Takes about a minute on two cores and needs no network.
     """
     from langsteer.demo.run import run_demo
 

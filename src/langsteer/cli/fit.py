@@ -33,22 +33,31 @@ def fit(
             "a Hugging Face data set.",
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The space to write.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write the space.")
+    ],
     languages: Languages = None,
     layers: Layers = None,
     pooling: Annotated[
         str,
         typer.Option(
-            help="tokens: mean over all tokens; text: mean of text means; last: last token; "
-            "matched: languages compared at the same tokens, for plain text."
+            help="What is averaged. tokens: all tokens; text: one mean for each text; last: the "
+            "last token of each text; matched: tokens that the languages share, for plain text."
         ),
     ] = "tokens",
-    text_column: Annotated[str, typer.Option(help="Column or key of the text.")] = "text",
-    language_column: Annotated[str, typer.Option(help="Column or key of the tag.")] = "language",
+    text_column: Annotated[
+        str, typer.Option(metavar="NAME", help="Column or key of the text.")
+    ] = "text",
+    language_column: Annotated[
+        str, typer.Option(metavar="NAME", help="Column or key of the language tag.")
+    ] = "language",
     concept_column: Annotated[
-        str, typer.Option(help="Column or key that translations of one text share.")
+        str,
+        typer.Option(metavar="NAME", help="Column or key that all translations of one text share."),
     ] = "concept",
-    split: Annotated[str | None, typer.Option(help="Split of a Hugging Face data set.")] = None,
+    split: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Split of a Hugging Face data set.")
+    ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Use at most this many texts of each language.")
     ] = None,
@@ -56,21 +65,21 @@ def fit(
         str,
         typer.Option(
             metavar="NAME[,NAME…]",
-            help="Keep what these estimators need: second moments, a sample of latents. The means, "
-            "which difference, mean and effects need, are always kept.",
+            help="Also store what these estimators need, such as second moments. The means, which "
+            "difference, mean and effects need, are always stored.",
         ),
     ] = "difference",
     memory: Annotated[
-        float, typer.Option("--memory", min=0, help="Most memory for what is kept, in GiB.")
+        float, typer.Option("--memory", min=0, help="Memory limit for what is stored, in GiB.")
     ] = 4.0,
     loading: Loading = Loading(),
     as_json: AsJson = False,
 ) -> None:
     """Estimate where the languages of CORPUS lie in the residual stream of MODEL.
 
-    One pass over the corpus serves all layers (or those that --layer names) and all estimators.
-    Prints how well the difference of
-    every two languages is known, and how many more texts are needed where it is not.
+    One pass over the corpus serves every layer and every estimator. The command then prints how
+    precisely the difference between each two languages is known and, where that is not precise
+    enough, how many more texts are needed.
     """
     from langsteer.cli.tables import inspection, print_inspection
     from langsteer.data.corpus import read_corpus

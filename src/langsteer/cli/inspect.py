@@ -15,17 +15,19 @@ from langsteer.cli.options import (
 
 
 def inspect(
-    space: Annotated[Path, typer.Argument(metavar="SPACE", help="The space that fit wrote.")],
+    space: Annotated[Path, typer.Argument(metavar="SPACE", help="Space written by langsteer fit.")],
     layer: Annotated[
         int | None,
-        typer.Option("--layer", "-l", help="Layer for the languages. Default: see help."),
+        typer.Option(
+            "--layer",
+            "-l",
+            help="Layer at which languages are compared. Default: the operating point's, else 60 % "
+            "of the depth.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a space: languages, layers, norms of Δ, uncertainty, nearest languages.
-
-    The languages are shown at the operating point's layer, or else at 60 % of the depth.
-    """
+    """Show what a space holds: its languages, layers and how precisely differences are known."""
     from langsteer.cli.tables import inspection, print_inspection
     from langsteer.space.space import Space
 

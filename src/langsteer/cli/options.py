@@ -26,6 +26,7 @@ __all__ = [
     "ModelName",
     "Override",
     "Seed",
+    "SeedOrNone",
     "SpaceFile",
     "escaped",
     "numbers",
@@ -59,11 +60,24 @@ Languages = Annotated[
     str | None,
     typer.Option(metavar="TAG[,TAG…]", help="Use only these languages. Default: all."),
 ]
-Seed = Annotated[
-    int,
-    typer.Option(
-        min=0, max=SEED_LIMIT, show_default=False, help="Seed of random choices. Default: 0."
-    ),
+
+
+def seed_number(text: str) -> int:
+    """A seed of random numbers from what was typed.
+
+    Raises:
+        BadParameter: it is not a whole number that torch takes as a seed.
+    """
+    digits = str(text).strip()
+    if not re.fullmatch(r"[0-9]{1,20}", digits) or int(digits) > SEED_LIMIT:
+        raise typer.BadParameter(f"{digits!r} is not a whole number from 0 to {SEED_LIMIT}.")
+    return int(digits)
+
+
+Seed = Annotated[int, typer.Option(metavar="N", parser=seed_number, help="Seed of random choices.")]
+SeedOrNone = Annotated[
+    int | None,
+    typer.Option(metavar="N", parser=seed_number, help="Seed of random choices. Default: none."),
 ]
 
 

@@ -24,16 +24,18 @@ CHECK_FAILED = 1
 def verify(
     model: ModelName,
     space: Annotated[
-        Path | None, typer.Option("--space", "-s", metavar="FILE", help="Check its edits as well.")
+        Path | None,
+        typer.Option(
+            "--space", "-s", metavar="FILE", help="Space whose edits are checked as well."
+        ),
     ] = None,
     loading: Loading = Loading(),
     as_json: AsJson = False,
 ) -> None:
-    """Check that edits of this model are exact. Exits with 1 if any check fails.
+    """Check that steering is exact on this model. Exits with 1 if any check fails.
 
-    Says which blocks were found and how; that strength 0 is the unsteered model bit for bit; where
-    an edit acts, and that it acts nowhere else; that batches equal single prompts and cached
-    decoding equals uncached.
+    The right decoder layers are found, strength 0 is the unsteered model bit for bit, only the
+    selected positions change, and batched and cached runs match single, uncached ones.
     """
     from langsteer.engines.transformers.verify import verify as checks_of
     from langsteer.space.space import Space
