@@ -41,6 +41,13 @@ def tags(draw: st.DrawFn) -> str:
         ("es-419", "es-419"),
         ("CA-VALENCIA", "ca-valencia"),
         ("quy_Latn", "quy"),
+        ("aka_Latn", "ak"),
+        ("twi_Latn", "tw"),
+        ("tw-GH", "tw-GH"),
+        ("fat", "fat"),
+        ("apc_Arab", "apc"),
+        ("ajp_Arab", "ajp"),
+        ("kor_Hang", "ko"),
     ],
 )
 def test_every_spelling_has_one_form(tag: str, expected: str) -> None:

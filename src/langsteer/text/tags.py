@@ -19,6 +19,12 @@ from langsteer.errors import LanguageError
 
 NO_LANGUAGE = frozenset({"mis", "mul", "root", "und", "zxx"})
 """Codes that stand for no one language: uncoded, several, unknown, none."""
+APART = {"tw": "tw", "twi": "tw", "fat": "fat", "ajp": "ajp"}
+"""Twi, Fanti and South Levantine Arabic: the CLDR calls the first two Akan and the last North
+Levantine, but corpora such as FLORES-200 have them beside those, in files of their own.
+"""
+WITHIN = {("ko", "Hang"): "Kore"}
+"""Scripts that are part of the one that a language is written in: Korean in Hangul is Korean."""
 SHAPE = re.compile(r"[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*")
 SUGGESTIONS = 3
 CACHE = 4096
@@ -131,7 +137,9 @@ def parse(tag: str) -> Tag | None:
     except ValueError:
         return None
     # An alias may say more than a language: 'sh' is 'sr-Latn'. What the tag itself says goes first.
-    alias = parse_locale(get_global("language_aliases").get(language, language))
+    alias = parse_locale(
+        APART.get(language) or get_global("language_aliases").get(language, language)
+    )
     script, territory = script or alias[2], territory or alias[1]
     read = Tag(
         language=alias[0],
@@ -164,9 +172,8 @@ def current_territory(language: str, territory: str) -> str:
 def without_obvious_script(tag: Tag) -> Tag:
     """The tag without its script, where language and territory already say which script it is."""
     obvious = likely_script(Tag(tag.language, None, tag.territory))
-    return Tag(
-        tag.language, None if tag.script == obvious else tag.script, tag.territory, tag.variant
-    )
+    script = WITHIN.get((tag.language, tag.script or ""), tag.script)
+    return Tag(tag.language, None if script == obvious else script, tag.territory, tag.variant)
 
 
 def likely_script(tag: Tag) -> str | None:
@@ -174,7 +181,8 @@ def likely_script(tag: Tag) -> str | None:
     if tag.script:
         return tag.script
     likely: Mapping[str, str] = get_global("likely_subtags")
-    full = likely.get(f"{tag.language}_{tag.territory}") or likely.get(tag.language)
+    relative = get_global("language_aliases").get(tag.language, tag.language)
+    full = likely.get(f"{tag.language}_{tag.territory}") or likely.get(relative)
     return parse_locale(full)[2] if full else None
 
 
@@ -243,7 +251,8 @@ def known_languages() -> frozenset[str]:
     """The language subtags of the CLDR, with and without an English name."""
     tags: set[str] = {*english().languages, *get_global("likely_subtags")}
     languages = {one for one in tags if "_" not in one}
-    return frozenset(languages - NO_LANGUAGE - get_global("language_aliases").keys())
+    aliases = get_global("language_aliases").keys()
+    return frozenset(languages - NO_LANGUAGE - aliases | set(APART.values()))
 
 
 @cache
