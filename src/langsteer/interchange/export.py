@@ -1,0 +1,63 @@
+"""Write an edit as a file of another tool.
+
+An exporter is one file with an :class:`Exporter`, and one line in ``EXPORTERS``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from langsteer.edits.edit import Edit
+from langsteer.errors import SteeringError
+from langsteer.interchange.constants import spares_first
+from langsteer.interchange.exporter import Exported, Exporter, Origin
+from langsteer.interchange.pt import PT
+
+EXPORTERS: dict[str, Exporter] = {one.name: one for one in (PT,)}
+
+
+def export(
+    edit: Edit, path: Path, format: str | None = None, origin: Origin | None = None
+) -> Exported:
+    """Write the edit to `path` in a format; by default the one that the suffix stands for.
+
+    Args:
+        edit: the edit; its strength is folded into what is written.
+        path: the file. It appears whole or not at all.
+        format: the name of an exporter.
+        origin: the model and the languages, for formats that note them.
+
+    Returns:
+        what was written, and what the format cannot say.
+
+    Raises:
+        SteeringError: the format is unknown, or it cannot say what the edit does.
+        LangsteerError: the file cannot be written.
+    """
+    exporter = _by_suffix(path) if format is None else _by_name(format)
+    found = exporter.write(edit, path, origin or Origin())
+    if spares_first(edit.scope):
+        note = "a leading beginning-of-sequence token is edited too; langsteer leaves it alone"
+        return Exported(found.files, (*found.notes, note))
+    return found
+
+
+def _by_name(name: str) -> Exporter:
+    if name not in EXPORTERS:
+        near = difflib.get_close_matches(name, EXPORTERS, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise SteeringError(
+            f"There is no format {name!r}.{hint} There are: {', '.join(EXPORTERS)}."
+        )
+    return EXPORTERS[name]
+
+
+def _by_suffix(path: Path) -> Exporter:
+    found = [one for one in EXPORTERS.values() if path.suffix.lower() == one.suffix]
+    if len(found) != 1:
+        known = ", ".join(f"{one.name} ({one.suffix})" for one in EXPORTERS.values())
+        raise SteeringError(
+            f"the suffix of {path.name!r} does not say which format to write. Name one: {known}."
+        )
+    return found[0]

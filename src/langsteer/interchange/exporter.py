@@ -1,0 +1,37 @@
+"""What an exporter is, what it is told and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from langsteer.edits.edit import Edit
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an edit comes from; empty where it is not known."""
+
+    model: str = ""
+    model_type: str = ""
+    source: str = ""
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """The files that were written, and in sentences what they do not say of the edit."""
+
+    files: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Exporter:
+    """A format: its name, the suffix of its files, one line about it, and what writes it."""
+
+    name: str
+    suffix: str
+    summary: str
+    write: Callable[[Edit, Path, Origin], Exported]

@@ -1,0 +1,31 @@
+"""Plain tensors: a file for `torch.load(…, weights_only=True)`, and JSON that explains it."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from langsteer.data.files import write_whole
+from langsteer.edits.edit import Edit
+from langsteer.errors import SteeringError
+from langsteer.interchange.constants import constants
+from langsteer.interchange.exporter import Exported, Exporter, Origin
+
+
+def write(edit: Edit, path: Path, origin: Origin) -> Exported:
+    """`{layer: vector [d] float32}`, 0-based layer outputs, and `path` with the suffix .json."""
+    vectors = constants(edit, "a file of plain tensors")
+    buffer = io.BytesIO()
+    torch.save(vectors, buffer)
+    beside = path.with_suffix(".json")
+    facts = {"site": "layer_output", "layer_base": 0, "layers": sorted(vectors), **asdict(origin)}
+    write_whole(path, buffer.getvalue(), SteeringError)
+    write_whole(beside, (json.dumps(facts, indent=2) + "\n").encode(), SteeringError)
+    return Exported((path, beside))
+
+
+PT = Exporter("pt", ".pt", "plain tensors with a JSON file beside them", write)
