@@ -18,7 +18,7 @@ from langsteer.space.space import Space
 from langsteer.statistics.pooling import Pooling
 
 LAYERS = (3, 4, 2, 5)
-"""Candidate layers, the outputs of blocks 0 to 7: 38 to 75 % of the depth, the middle first."""
+"""Candidate layers, 0 to 7: 38 to 75 % of the depth, the middle first."""
 ROWS = 128
 
 

@@ -19,7 +19,7 @@ from langsteer.edits.scope import Scope
 
 CLAS_STRENGTHS = (1.0, 2.5, 5.0, 10.0)
 CLAS_NORM = 17.7
-"""The root mean square norm of a latent where the recipe worked best, block 20 of Llama 3.1 8B."""
+"""The root mean square norm of a latent where the recipe worked best, layer 20 of Llama 3.1 8B."""
 RECOVER_SHARES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8)
 RECOVER_BETAS = (1.0, 0.9)
 TRANSPORT_STRENGTHS = (1.0, 1.5, 0.7, 3.0)
@@ -32,7 +32,7 @@ class ClasBench:
     """A unit vector along the difference of the means, times a strength, at one layer, everywhere.
 
     Gurgurov et al. (2026), CLaS-Bench, DiffMean: means of all tokens without a special first one.
-    Their layers 12, 16, 20 and 24 of 32 are the outputs of blocks 2 to 5 of 8 here.
+    Their layers 12, 16, 20 and 24 of 32 are layers 2 to 5 of 8 here.
     """
 
     fits = True
