@@ -238,15 +238,15 @@ def test_scores_and_their_differences() -> None:
 def test_the_page_says_where_ours_is_above_and_where_it_is_below(tmp_path: Path) -> None:
     write([*made("ours", 0.9), *made("theirs", 0.4)], tmp_path / "page.md")
     text = (tmp_path / "page.md").read_text()
-    assert "lies above those of all others." in text
-    assert "being below zero, in: no setting." in text
+    assert "lies above those of all other methods." in text
+    assert "below zero, in: no setting." in text
     assert (tmp_path / "figures" / "benchmarks.png").stat().st_size > 10_000
     tables = {
         name: {one.setting: one for one in made(name, share)}
         for name, share in (("ours", 0.5), ("theirs", 0.9))
     }
     worse = page(tables)
-    assert "all others but theirs" in worse
+    assert "all other methods except theirs" in worse
     assert all(f"{setting.name} (theirs" in worse for setting in SETTINGS)
 
 
