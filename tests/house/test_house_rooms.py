@@ -22,6 +22,7 @@ ROOMS = (
     "engines",
     "engines.transformers",
     "fitting",
+    "interchange",
     "evaluation",
     "tuning",
     "report.figures",
