@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import typer
+from rich.table import Table
+from rich.text import Text
 
 import langsteer.cli
 from commands import run
@@ -69,6 +71,17 @@ def test_what_is_not_ours_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) 
     shown = capsys.readouterr().out
     assert shown == r"\x1b[31mred\x1b[0m \x07 [/red] [bold]x[/] \u202eabc\x9b31m end" + "\n"
     assert printable("a\tb\nc") == "a\tb\nc"
+
+
+def test_what_nobody_escaped_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table("\x1b[2Ja", title="\x9b31m")
+    table.add_row(Text("\x1b]0;title\x07"))
+    out.print(table)
+    out.print("\x1b[2J", markup=False, end="")
+    shown = capsys.readouterr().out
+    assert not {character for character in shown if character < " "} - {"\n"}
+    assert "\x9b" not in shown
+    assert shown.endswith(r"\x1b[2J")
 
 
 def test_wrong_options_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:

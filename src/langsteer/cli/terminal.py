@@ -10,14 +10,12 @@ import json
 import math
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
-
-out = Console()
-err = Console(stderr=True)
+from rich.segment import Segment
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters but line feed and tab, marks that reverse the order of what is shown, and
@@ -27,6 +25,26 @@ half surrogates."""
 def printable(text: object) -> str:
     """The text with control characters written out, such as `\\x1b`."""
     return CONTROL.sub(lambda match: ascii(match.group())[1:-1], str(text))
+
+
+class SafeConsole(Console):
+    """A console that prints control characters as `printable` shows them, wherever they come from.
+
+    It is the last line of defence: what was not made printable before is measured too short, so
+    that a table around it may lose its shape.
+    """
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """The pieces of what is shown."""
+        for piece in super().render(renderable, options):
+            shown = piece.control or CONTROL.search(piece.text) is None
+            yield piece if shown else Segment(printable(piece.text), piece.style)
+
+
+out = SafeConsole()
+err = SafeConsole(stderr=True)
 
 
 def escaped(text: object) -> str:

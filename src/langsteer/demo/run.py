@@ -42,7 +42,7 @@ class Demo:
         found = self.proof.as_json()
         return {
             **found,
-            "timer": found["seconds"],
+            "stages": found["seconds"],
             "seconds": self.seconds,
             "report": str(self.page),
         }
