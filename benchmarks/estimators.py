@@ -23,6 +23,7 @@ from langsteer.demo.tasks import matching_corpus
 from langsteer.engines.transformers.model import Model
 from langsteer.estimators import ESTIMATORS, estimate, keep_for
 from langsteer.fitting.fit import fit
+from langsteer.fitting.reading import Reading
 from langsteer.statistics import Keep, Statistics
 
 TEXTS = 40
@@ -34,7 +35,7 @@ def small_statistics() -> Statistics:
     """Statistics of all blocks of the embedded model, with all that an estimator may ask for."""
     keep = keep_for(ESTIMATORS)
     return fit(
-        Model.from_pretrained(str(MODEL)), matching_corpus(), pooling="last", keep=keep
+        Model.from_pretrained(str(MODEL)), matching_corpus(), Reading(pooling="last", keep=keep)
     ).statistics
 
 

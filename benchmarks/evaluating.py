@@ -22,6 +22,7 @@ from langsteer.engines.transformers.model import Model
 from langsteer.evaluation.evaluate import prove
 from langsteer.evaluation.runner import STEERED
 from langsteer.fitting.fit import fit
+from langsteer.fitting.reading import Reading
 
 
 def main() -> None:
@@ -30,7 +31,7 @@ def main() -> None:
     options = parser.parse_args()
     began = time.perf_counter()
     loaded = Model.from_pretrained(str(MODEL))
-    space = fit(loaded, matching_corpus(), pooling="last", progress=False)
+    space = fit(loaded, matching_corpus(), Reading(pooling="last"), progress=False)
     ready, processor = time.perf_counter(), time.process_time()
     asked = prompts("test", ceil(options.prompts / len(MEASURED)))
     proof = prove(loaded, space, asked, space.default_point())

@@ -25,6 +25,7 @@ from langsteer.engines.transformers.source import source_languages
 from langsteer.evaluation.judge import Judge
 from langsteer.evaluation.runner import Case, cases, edit_for, ordered_pairs
 from langsteer.fitting.fit import fit
+from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, Space
 from langsteer.statistics.pooling import Pooling
 from langsteer.text.detect import LinguaDetector
@@ -142,7 +143,7 @@ def main() -> None:
             todo.append(case)
     pooling: Pooling
     for pooling in given.pooling:
-        space = fit(loaded, corpus, layers=[given.layer], pooling=pooling)
+        space = fit(loaded, corpus, Reading(layers=[given.layer], pooling=pooling))
         print(f"means of {pooling}, block {given.layer}, split {given.split}", flush=True)
         sources(loaded, space, given.layer, asked)
         for scope in given.scope:

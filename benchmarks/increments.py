@@ -23,6 +23,7 @@ from langsteer.engines.transformers.steered import steering
 from langsteer.evaluation.rates import rate
 from langsteer.fitting.collect import collect
 from langsteer.fitting.increments import fit_increments
+from langsteer.fitting.reading import Reading
 from langsteer.statistics import Statistics
 
 SOURCE, TARGETS = "en", ("ru", "zh", "ar", "ja")
@@ -72,12 +73,7 @@ def gone(
     last = max(maps)
     with steering(loaded.stream, Edit(maps, scope=Scope.parse(SCOPE))):
         steered = collect(
-            loaded.stream,
-            loaded.tokenizer,
-            corpus.select((SOURCE,)),
-            layers=[last],
-            pooling="last",
-            alone=True,
+            loaded, corpus.select((SOURCE,)), Reading(layers=[last], pooling="last"), alone=True
         )
     origin = statistics.mean(SOURCE, last)
     whole = statistics.mean(target, last) - origin
@@ -91,7 +87,7 @@ def main() -> None:
         matching_corpus("fit", per_family=PER_FAMILY),
     )
     corpus = corpus.select((SOURCE, *TARGETS))
-    statistics = collect(loaded.stream, loaded.tokenizer, corpus, pooling="last")
+    statistics = collect(loaded, corpus, Reading(pooling="last"))
     todo = asked(16)
     clusters = [prompt.concepts for prompt in todo] * len(TARGETS)
     print("| layers | shifts | right name in the target language | way gone at the last layer |")
@@ -105,7 +101,13 @@ def main() -> None:
                     differences(statistics, layers, target)
                     if name == "differences"
                     else fit_increments(
-                        loaded, corpus, layers, SOURCE, target, pooling="last", scope=SCOPE
+                        loaded,
+                        corpus,
+                        layers,
+                        SOURCE,
+                        target,
+                        options=Reading(pooling="last"),
+                        scope=SCOPE,
                     )
                 )
                 hits += correct(loaded, maps, todo, target)

@@ -11,8 +11,10 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from collecting import corpus, tiny
+from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.stream import ResidualStream
 from langsteer.fitting.collect import collect
+from langsteer.fitting.reading import Reading
 
 
 def peak(texts: int) -> int:
@@ -34,7 +36,7 @@ def run(texts: int) -> None:
         max_position_embeddings=512,
     )
     stream = ResidualStream(LlamaForCausalLM(config).eval())
-    collect(stream, tiny.tokenizer(), corpus(texts), max_length=24)
+    collect(Model(stream.model, tiny.tokenizer()), corpus(texts), Reading(max_length=24))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 

@@ -35,6 +35,7 @@ from langsteer.estimators.registry import ESTIMATORS, find, keep_for
 from langsteer.evaluation.runner import STEERED, Case, Outcome, Runner, cases, ordered_pairs
 from langsteer.evaluation.summary import objective, scores
 from langsteer.fitting.fit import fit
+from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, Space
 from langsteer.statistics.pooling import Pooling
 from langsteer.text.detect import LinguaDetector
@@ -196,7 +197,7 @@ def measured(
         task = task or task_for(Model.from_pretrained(str(MODEL)))
         make, pooling = FITS[fitted]
         keep = keep_for(names, layers=LAYERS, pooling=pooling)
-        space = fit(task.loaded, make(), pooling=pooling, layers=LAYERS, keep=keep)
+        space = fit(task.loaded, make(), Reading(pooling=pooling, layers=LAYERS, keep=keep))
         yield from map(partial(measure, task, space, fitted), missing)
 
 

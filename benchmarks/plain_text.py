@@ -29,6 +29,7 @@ from langsteer.evaluation.rates import Rate
 from langsteer.evaluation.summary import by_family, objective, scores
 from langsteer.fitting.collect import collect, token_table
 from langsteer.fitting.fit import space_of
+from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, Space
 from langsteer.statistics import Keep, TokenTable
 from langsteer.statistics.matching import OTHERS
@@ -139,16 +140,10 @@ def fitted(loaded: Model, way: Way) -> Space:
     table = None
     if way.without_opening:
         opening = loaded.tokenizer(OPENING)["input_ids"][-1]
-        table = without(token_table(loaded.stream, loaded.tokenizer, corpus), opening)
+        table = without(token_table(loaded, corpus), opening)
     keep = Keep("pooled", observation="tokens") if way.estimator == "erasure" else None
     found = collect(
-        loaded.stream,
-        loaded.tokenizer,
-        corpus,
-        layers=LAYERS,
-        pooling=way.pooling,
-        keep=keep,
-        table=table,
+        loaded, corpus, Reading(layers=LAYERS, pooling=way.pooling, keep=keep), table=table
     )
     if found.matching is not None:
         found.match(replace(found.matching, gains=way.gains))
@@ -218,7 +213,7 @@ def row(found: Found, least: float, most: float) -> str:
 def gains(loaded: Model, layer: int = 3) -> str:
     """How far apart the languages are at the tokens that say most about them, as Markdown."""
     corpus = plain_corpus()
-    found = collect(loaded.stream, loaded.tokenizer, corpus, layers=[layer], pooling="matched")
+    found = collect(loaded, corpus, Reading(layers=[layer], pooling="matched"))
     if found.matching is None:
         raise SystemExit("Matched statistics have no matching.")
     values = found.matching.scaled()[1][0].tolist()

@@ -30,6 +30,7 @@ from langsteer.engines.transformers.model import Model
 from langsteer.estimators.registry import keep_for
 from langsteer.evaluation.runner import Case, Outcome, Runner, cases, ordered_pairs
 from langsteer.fitting.fit import fit
+from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, Space
 from langsteer.text.detect import LinguaDetector
 from langsteer.tuning import Journal, Tuned, candidates, describe, promises, tune_space
@@ -114,7 +115,7 @@ def measure(folder: Path, rounds: int, deadline: float) -> None:
     """Tune, run the grid, and compare."""
     loaded = Model.from_pretrained(str(MODEL))
     corpus = matching_corpus()
-    space = fit(loaded, corpus, pooling="last", keep=keep_for(ESTIMATORS), progress=False)
+    space = fit(loaded, corpus, Reading(pooling="last", keep=keep_for(ESTIMATORS)), progress=False)
     ours = tuned(loaded, space, folder, deadline)
     asked = prompts("test", 12)
     order = in_order(cases(asked, ordered_pairs(asked.languages)))
@@ -243,7 +244,9 @@ def main() -> None:
     deadline = time.monotonic() + 60 * options.minutes
     if options.sharing:
         loaded = Model.from_pretrained(str(MODEL))
-        compare_sharing(loaded, fit(loaded, matching_corpus(), pooling="last", progress=False))
+        compare_sharing(
+            loaded, fit(loaded, matching_corpus(), Reading(pooling="last"), progress=False)
+        )
         return
     with tempfile.TemporaryDirectory() as scratch:
         try:

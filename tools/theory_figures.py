@@ -17,6 +17,7 @@ from langsteer.demo.tasks import matching_corpus, plain_corpus
 from langsteer.engines.transformers.model import Model
 from langsteer.estimators import estimate
 from langsteer.fitting.fit import fit
+from langsteer.fitting.reading import Reading
 from langsteer.statistics import Keep, Statistics
 from langsteer.statistics.pooling import Pooling
 from langsteer.statistics.uncertainty import pairs
@@ -194,7 +195,9 @@ def plain_by_block(matching: Statistics, path: Path) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3))
     upper = torch.triu_indices(len(matching.languages), len(matching.languages), 1)
     for colour, (pooling, label) in zip(COLOURS, PLAIN.items(), strict=False):
-        found = fit(Model.from_pretrained(str(MODEL)), plain_corpus(), pooling=pooling).statistics
+        found = fit(
+            Model.from_pretrained(str(MODEL)), plain_corpus(), Reading(pooling=pooling)
+        ).statistics
         cosines, norms = [], []
         for layer in matching.layers:
             a, b = (part.means(layer) for part in (found, matching))
@@ -268,8 +271,7 @@ def main() -> None:
     found = fit(
         Model.from_pretrained(str(MODEL)),
         matching_corpus(per_family=1000),
-        pooling="last",
-        keep=keep,
+        Reading(pooling="last", keep=keep),
     ).statistics
     shares_by_block(found, folder)
     cosine_by_texts(found, folder)

@@ -14,6 +14,7 @@ from langsteer.engines.transformers.generation import pad_left
 from langsteer.engines.transformers.model import Model
 from langsteer.estimators.registry import keep_for
 from langsteer.fitting.fit import fit
+from langsteer.fitting.reading import Reading
 from langsteer.space.space import Space
 from langsteer.statistics.pooling import Pooling
 
@@ -37,9 +38,11 @@ class Fitted:
             self._spaces[pooling] = fit(
                 self.loaded,
                 self.corpus,
-                pooling=cast(Pooling, pooling),
-                layers=sorted(LAYERS),
-                keep=keep_for(estimators, layers=tuple(sorted(LAYERS))),
+                Reading(
+                    pooling=cast(Pooling, pooling),
+                    layers=sorted(LAYERS),
+                    keep=keep_for(estimators, layers=tuple(sorted(LAYERS))),
+                ),
             )
         return self._spaces[pooling]
 

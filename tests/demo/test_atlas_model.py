@@ -12,6 +12,7 @@ from langsteer.engines.transformers.model import Model
 from langsteer.evaluation.runner import Case, Outcome, Runner, cases, edit_for, ordered_pairs
 from langsteer.evaluation.summary import by_family
 from langsteer.fitting.fit import fit
+from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, Space
 from langsteer.text.detect import LinguaDetector
 from langsteer.tuning import sample_cases
@@ -28,7 +29,7 @@ def loaded() -> Model:
 @cache
 def space() -> Space:
     corpus = matching_corpus("fit", per_family=12).select(LANGUAGES)
-    return fit(loaded(), corpus, pooling="last")
+    return fit(loaded(), corpus, Reading(pooling="last"))
 
 
 @cache

@@ -25,6 +25,7 @@ from langsteer.engines.transformers.source import source_languages
 from langsteer.engines.transformers.steered import steering
 from langsteer.errors import LanguageError, SteeringError
 from langsteer.fitting.fit import fit
+from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, Space
 
 LAYER = 1
@@ -273,9 +274,11 @@ def test_on_the_embedded_model_it_acts_only_where_it_is_needed() -> None:
 
     model = Model.from_pretrained(str(MODEL))
     tags, layer = ("en", "de", "ru", "zh"), 4
-    fitted = fit(model, matching_corpus("fit", per_family=8).select(tags), layers=[layer])
+    fitted = fit(model, matching_corpus("fit", per_family=8).select(tags), Reading(layers=[layer]))
     last = fit(
-        model, matching_corpus("fit", per_family=8).select(tags), layers=[layer], pooling="last"
+        model,
+        matching_corpus("fit", per_family=8).select(tags),
+        Reading(layers=[layer], pooling="last"),
     )
     scope = Scope.parse("generated")
     prompts = {

@@ -22,6 +22,7 @@ from langsteer.engines.transformers.steered import steering
 from langsteer.engines.transformers.stream import ResidualStream
 from langsteer.evaluation.runner import edit_for
 from langsteer.fitting.fit import fit
+from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint
 
 THREADS = 4
@@ -94,7 +95,7 @@ def asked() -> dict[tuple[int, str], tuple[Prompt, Edit | None]]:
     """Prompts in two languages, each unsteered (`""`) and steered to each of the targets."""
     sources = ("en", "de")
     corpus = matching_corpus("fit", per_family=12).select((*sources, *TARGETS))
-    space = fit(atlas(), corpus, pooling="last")
+    space = fit(atlas(), corpus, Reading(pooling="last"))
     chosen = [p for p in prompts("test", 2).prompts if p.language in sources and p.lexical][:6]
     found: dict[tuple[int, str], tuple[Prompt, Edit | None]] = {}
     for number, prompt in enumerate(chosen):

@@ -18,11 +18,13 @@ from langsteer.data.corpus import Corpus, Text
 from langsteer.edits.edit import Edit
 from langsteer.edits.maps import Shift
 from langsteer.edits.scope import Scope
+from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.steered import steering
 from langsteer.engines.transformers.stream import ResidualStream
 from langsteer.engines.transformers.verify import verify_stream
 from langsteer.errors import ModelError, SpaceError, SteeringError
 from langsteer.fitting.collect import collect
+from langsteer.fitting.reading import Reading
 from langsteer.space.space import Space
 from langsteer.statistics.moments import Moments
 
@@ -572,9 +574,13 @@ def test_18_massive_tokens_do_not_make_the_mean() -> None:
         model.get_input_embeddings().weight[tiny.token("Q")] *= 1e4
     stream = ResidualStream(model)
     words = [Text("abcdefQ", "de"), Text("hijklmnop", "fr")]
-    found = collect(stream, tiny.tokenizer(), Corpus(tuple(words), "words"), layers=[0])
+    found = collect(
+        Model(stream.model, tiny.tokenizer()), Corpus(tuple(words), "words"), Reading(layers=[0])
+    )
     everything = collect(
-        stream, tiny.tokenizer(), Corpus(tuple(words), "words"), layers=[0], massive=float("inf")
+        Model(stream.model, tiny.tokenizer()),
+        Corpus(tuple(words), "words"),
+        Reading(layers=[0], massive=float("inf")),
     )
     assert found.dropped["massive"] == 1
     assert everything.mean("de", 0).norm() > 100 * found.mean("de", 0).norm()

@@ -21,6 +21,7 @@ from langsteer.evaluation.perplexity import log_perplexities
 from langsteer.evaluation.runner import Case, Outcome, Runner, templated
 from langsteer.evaluation.summary import by_target, measured
 from langsteer.fitting.fit import fit
+from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, Space
 from langsteer.text.detect import LinguaDetector
 
@@ -42,7 +43,7 @@ def loaded() -> Model:
 @cache
 def space() -> Space:
     corpus = matching_corpus("fit", per_family=6).select(LANGUAGES)
-    return fit(loaded(), corpus, pooling="last", progress=False)
+    return fit(loaded(), corpus, Reading(pooling="last"), progress=False)
 
 
 @torch.inference_mode()

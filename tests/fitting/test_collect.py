@@ -5,9 +5,10 @@ import torch
 
 import tiny
 from langsteer.data.corpus import Corpus, Text
-from langsteer.engines.transformers.stream import ResidualStream
+from langsteer.engines.transformers.model import Model
 from langsteer.errors import CorpusError, LatentError, ModelError, SpaceError
 from langsteer.fitting.collect import collect, token_table
+from langsteer.fitting.reading import Reading
 from langsteer.statistics import Keep
 
 WORDS = {
@@ -25,31 +26,33 @@ def corpus(extra: tuple[Text, ...] = ()) -> Corpus:
     return Corpus((*texts, *extra), "words")
 
 
-def plain_latents(stream: ResidualStream, text: str, layer: int) -> torch.Tensor:
+def plain_latents(model: Model, text: str, layer: int) -> torch.Tensor:
     """Latents [tokens, d] of one text alone, without its leading special token."""
     found = []
-    handle = stream.blocks[layer].register_forward_hook(
+    handle = model.stream.blocks[layer].register_forward_hook(
         lambda module, args, output: found.append(output if torch.is_tensor(output) else output[0])
     )
     with torch.no_grad():
-        stream.model(tiny.tokenizer()(text, return_tensors="pt")["input_ids"])
+        model.hf(tiny.tokenizer()(text, return_tensors="pt")["input_ids"])
     handle.remove()
     return found[0][0, 1:].double()
 
 
 @pytest.fixture(params=["llama", "gpt2", "gemma3", "gpt_neox", "mamba"])
-def stream(request: pytest.FixtureRequest) -> ResidualStream:
-    return ResidualStream(tiny.shared(request.param))
+def model(request: pytest.FixtureRequest) -> Model:
+    return Model(tiny.shared(request.param), tiny.tokenizer())
 
 
 @pytest.mark.parametrize("budget", [1, 30, 4096])
-def test_means_are_those_of_each_text_alone(stream: ResidualStream, budget: int) -> None:
+def test_means_are_those_of_each_text_alone(model: Model, budget: int) -> None:
     found = collect(
-        stream, tiny.tokenizer(), corpus(), tokens_per_batch=budget, massive=float("inf")
+        model,
+        corpus(),
+        Reading(tokens_per_batch=budget, massive=float("inf")),
     )
     for language, words in WORDS.items():
-        for layer in range(stream.depth):
-            latents = torch.cat([plain_latents(stream, word, layer) for word in words])
+        for layer in range(model.depth):
+            latents = torch.cat([plain_latents(model, word, layer) for word in words])
             torch.testing.assert_close(
                 found.mean(language, layer), latents.mean(0), rtol=1e-4, atol=1e-4
             )
@@ -59,10 +62,14 @@ def test_means_are_those_of_each_text_alone(stream: ResidualStream, budget: int)
 
 @pytest.mark.parametrize("pooling", ["text", "last"])
 def test_pooling_by_text_and_by_last_token(pooling: str) -> None:
-    stream = ResidualStream(tiny.shared("llama"))
-    found = collect(stream, tiny.tokenizer(), corpus(), pooling=pooling, massive=float("inf"))
+    model = Model(tiny.shared("llama"), tiny.tokenizer())
+    found = collect(
+        model,
+        corpus(),
+        Reading(pooling=pooling, massive=float("inf")),
+    )
     for language, words in WORDS.items():
-        latents = [plain_latents(stream, word, 1) for word in words]
+        latents = [plain_latents(model, word, 1) for word in words]
         pooled = [z.mean(0) if pooling == "text" else z[-1] for z in latents]
         torch.testing.assert_close(
             found.mean(language, 1), torch.stack(pooled).mean(0), rtol=1e-4, atol=1e-4
@@ -71,10 +78,10 @@ def test_pooling_by_text_and_by_last_token(pooling: str) -> None:
 
 
 def test_only_the_wanted_layers_run() -> None:
-    stream = ResidualStream(tiny.make("llama"))
+    model = Model(tiny.make("llama"), tiny.tokenizer())
     ran = []
-    stream.blocks[2].register_forward_hook(lambda *_: ran.append(2))
-    found = collect(stream, tiny.tokenizer(), corpus(), layers=[0, 1])
+    model.stream.blocks[2].register_forward_hook(lambda *_: ran.append(2))
+    found = collect(model, corpus(), Reading(layers=[0, 1]))
     assert found.layers == (0, 1)
     assert not ran
 
@@ -83,35 +90,35 @@ def test_massive_tokens_are_dropped_and_counted() -> None:
     """One byte has a huge embedding: without it the mean is that of the other tokens."""
     model = tiny.make("gpt2")
     with torch.no_grad():
-        model.get_input_embeddings().weight[tiny.token("Q")] *= 1e4
-    stream = ResidualStream(model)
+        model.hf.get_input_embeddings().weight[tiny.token("Q")] *= 1e4
+    model = Model(model, tiny.tokenizer())
     texts = (Text("abQ", "de", "x"), Text("Q", "fr", "x"))
-    found = collect(stream, tiny.tokenizer(), corpus(texts), layers=[0])
+    found = collect(model, corpus(texts), Reading(layers=[0]))
     assert found.dropped["massive"] == 1, "a text that has no other token keeps the massive one"
     latents = torch.cat(
-        [plain_latents(stream, word, 0) for word in WORDS["de"]]
-        + [plain_latents(stream, "abQ", 0)[:2]]
+        [plain_latents(model, word, 0) for word in WORDS["de"]]
+        + [plain_latents(model, "abQ", 0)[:2]]
     )
     torch.testing.assert_close(found.mean("de", 0), latents.mean(0), rtol=1e-4, atol=1e-4)
 
 
 def test_special_tokens_are_dropped_and_counted() -> None:
-    found = collect(ResidualStream(tiny.shared("llama")), tiny.tokenizer(), corpus())
+    found = collect(Model(tiny.shared("llama"), tiny.tokenizer()), corpus())
     assert found.dropped["special"] == len(corpus()), "one leading token for each text"
 
 
 def test_a_long_text_is_cut_and_counted() -> None:
     texts = (Text("a" * 200, "de", "x"),)
-    found = collect(ResidualStream(tiny.shared("llama")), tiny.tokenizer(), corpus(texts))
+    found = collect(Model(tiny.shared("llama"), tiny.tokenizer()), corpus(texts))
     assert found.dropped["long"] == 200 + 1 - tiny.CONTEXT
 
 
 def test_concepts_are_never_split_between_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise the two-way decomposition would lose pairs: with chunks of two it must not."""
-    stream = ResidualStream(tiny.shared("llama"))
-    whole = collect(stream, tiny.tokenizer(), corpus())
+    model = Model(tiny.shared("llama"), tiny.tokenizer())
+    whole = collect(model, corpus())
     monkeypatch.setattr("langsteer.fitting.collect._chunk_size", lambda layers, width: 1)
-    chunked = collect(stream, tiny.tokenizer(), corpus())
+    chunked = collect(model, corpus())
     torch.testing.assert_close(
         chunked.alignment.effects(), whole.alignment.effects(), rtol=1e-4, atol=1e-5
     )
@@ -119,56 +126,51 @@ def test_concepts_are_never_split_between_chunks(monkeypatch: pytest.MonkeyPatch
 
 def test_nan_in_the_model_is_an_error_that_names_layer_and_text() -> None:
     model = tiny.make("llama")
-    stream = ResidualStream(model)
+    model = Model(model, tiny.tokenizer())
     with torch.no_grad():
-        model.get_input_embeddings().weight[tiny.token("z")] = float("nan")
+        model.hf.get_input_embeddings().weight[tiny.token("z")] = float("nan")
     with pytest.raises(LatentError, match=r"layer 0 .*'eins zwei' \(de\)"):
-        collect(stream, tiny.tokenizer(), corpus(), tokens_per_batch=1)
+        collect(model, corpus(), Reading(tokens_per_batch=1))
 
 
 def test_one_language_is_an_error() -> None:
     one = Corpus((Text("ja", "de"), Text("nein", "de")), "one")
     with pytest.raises(CorpusError, match="one language only, de"):
-        collect(ResidualStream(tiny.shared("llama")), tiny.tokenizer(), one)
+        collect(Model(tiny.shared("llama"), tiny.tokenizer()), one)
 
 
 def test_a_text_of_nothing_but_special_tokens_is_an_error() -> None:
     texts = (Text("<pad></s>", "de", "x"),)
     with pytest.raises(CorpusError, match="has no tokens"):
-        collect(ResidualStream(tiny.shared("llama")), tiny.tokenizer(), corpus(texts))
+        collect(Model(tiny.shared("llama"), tiny.tokenizer()), corpus(texts))
 
 
 def test_a_layer_outside_the_model_is_an_error() -> None:
     with pytest.raises(ModelError, match="layer 3 is outside the model, which has 3 blocks"):
-        collect(ResidualStream(tiny.shared("llama")), tiny.tokenizer(), corpus(), layers=[3])
+        collect(Model(tiny.shared("llama"), tiny.tokenizer()), corpus(), Reading(layers=[3]))
 
 
-def every_token(stream: ResidualStream, layer: int) -> list[tuple[int, str, int, torch.Tensor]]:
+def every_token(model: Model, layer: int) -> list[tuple[int, str, int, torch.Tensor]]:
     """(token, language, place in its text, latent [d]) of all content tokens of the corpus."""
     found = []
     for language, words in WORDS.items():
         for word in words:
             ids = tiny.tokenizer()(word)["input_ids"][1:]
-            latents = plain_latents(stream, word, layer)
+            latents = plain_latents(model, word, layer)
             found += [(ids[i], language, i, latents[i]) for i in range(len(ids))]
     return found
 
 
 @pytest.mark.parametrize("budget", [1, 4096])
-def test_matched_means_differ_as_in_least_squares_over_tokens(
-    stream: ResidualStream, budget: int
-) -> None:
+def test_matched_means_differ_as_in_least_squares_over_tokens(model: Model, budget: int) -> None:
     """All content tokens but the first of each text, with a dummy for each token."""
     found = collect(
-        stream,
-        tiny.tokenizer(),
+        model,
         corpus(),
-        pooling="matched",
-        tokens_per_batch=budget,
-        massive=float("inf"),
+        Reading(pooling="matched", tokens_per_batch=budget, massive=float("inf")),
     )
-    for layer in range(stream.depth):
-        rows = [row for row in every_token(stream, layer) if row[2] > 0]
+    for layer in range(model.depth):
+        rows = [row for row in every_token(model, layer) if row[2] > 0]
         names = sorted({token for token, *_ in rows})
         design = torch.zeros(len(rows), len(names) + 1, dtype=torch.float64)
         for i, (token, language, *_) in enumerate(rows):
@@ -182,12 +184,17 @@ def test_matched_means_differ_as_in_least_squares_over_tokens(
 
 
 def test_matched_parts_with_the_table_of_the_whole_merge_to_the_whole() -> None:
-    stream = ResidualStream(tiny.shared("llama"))
-    whole = collect(stream, tiny.tokenizer(), corpus(), pooling="matched")
-    table = token_table(stream, tiny.tokenizer(), corpus())
+    model = Model(tiny.shared("llama"), tiny.tokenizer())
+    whole = collect(model, corpus(), Reading(pooling="matched"))
+    table = token_table(model, corpus())
     texts = corpus().texts
     parts = [
-        collect(stream, tiny.tokenizer(), Corpus(part, "part"), pooling="matched", table=table)
+        collect(
+            model,
+            Corpus(part, "part"),
+            Reading(pooling="matched"),
+            table=table,
+        )
         for part in (texts[:3], texts[3:5], texts[5:])
     ]
     merged = parts[2].merge(parts[0]).merge(parts[1])
@@ -201,19 +208,18 @@ def test_matched_needs_a_token_in_common() -> None:
     texts = (Text("abc", "de"), Text("xyz", "fr"), Text("acb", "de"))
     with pytest.raises(CorpusError, match="share no token: de; fr"):
         collect(
-            ResidualStream(tiny.shared("llama")),
-            tiny.tokenizer(),
+            Model(tiny.shared("llama"), tiny.tokenizer()),
             Corpus(texts, "apart"),
-            pooling="matched",
+            Reading(pooling="matched"),
         )
 
 
 def test_matched_refuses_a_language_that_the_table_does_not_know() -> None:
-    stream = ResidualStream(tiny.shared("llama"))
-    table = token_table(stream, tiny.tokenizer(), corpus())
+    model = Model(tiny.shared("llama"), tiny.tokenizer())
+    table = token_table(model, corpus())
     texts = Corpus((Text("uno dos", "es"), Text("un deux", "fr")), "other")
     with pytest.raises(CorpusError, match="does not know es, only de, fr"):
-        collect(stream, tiny.tokenizer(), texts, pooling="matched", table=table)
+        collect(model, texts, Reading(pooling="matched"), table=table)
 
 
 def test_a_massive_latent_does_not_carry_matching_away() -> None:
@@ -221,30 +227,25 @@ def test_a_massive_latent_does_not_carry_matching_away() -> None:
     moves the matched means no further than any other latent."""
     texts = (Text("ab nun", "de"), Text("bun ane bun", "fr"), Text("en ab", "de"))
     model = tiny.make("gpt2")
-    stream = ResidualStream(model)
-    before = collect(stream, tiny.tokenizer(), corpus(texts), layers=[0], pooling="matched")
+    model = Model(model, tiny.tokenizer())
+    before = collect(model, corpus(texts), Reading(layers=[0], pooling="matched"))
     with torch.no_grad():
-        model.transformer.wpe.weight[len("ab nun") + 2 :] *= 1e4
-    after = collect(stream, tiny.tokenizer(), corpus(texts), layers=[0], pooling="matched")
+        model.hf.transformer.wpe.weight[len("ab nun") + 2 :] *= 1e4
+    after = collect(model, corpus(texts), Reading(layers=[0], pooling="matched"))
     assert after.dropped["massive"] > before.dropped["massive"]
     size = torch.stack([before.mean("de", 0), before.mean("fr", 0)]).norm()
     assert (after.means(0) - before.means(0)).norm() < 2 * size
 
 
 @pytest.mark.parametrize("mode", ["pooled", "language"])
-def test_second_moments_of_tokens_are_those_of_all_tokens(
-    stream: ResidualStream, mode: str
-) -> None:
+def test_second_moments_of_tokens_are_those_of_all_tokens(model: Model, mode: str) -> None:
     keep = Keep(mode, observation="tokens", layers=(1,))
     found = collect(
-        stream,
-        tiny.tokenizer(),
+        model,
         corpus(),
-        keep=keep,
-        massive=float("inf"),
-        tokens_per_batch=30,
+        Reading(keep=keep, massive=float("inf"), tokens_per_batch=30),
     )
-    rows = every_token(stream, 1)
+    rows = every_token(model, 1)
     z = {one: torch.stack([row[3] for row in rows if row[1] == one]) for one in WORDS}
     centred = torch.cat([part - part.mean(0) for part in z.values()])
     pooled = centred.T @ centred / (len(centred) - len(WORDS))
@@ -259,23 +260,25 @@ def test_second_moments_of_tokens_need_tokens() -> None:
     keep = Keep("pooled", observation="tokens")
     with pytest.raises(SpaceError, match=r"pooling='last'.*Use pooling='tokens'"):
         collect(
-            ResidualStream(tiny.shared("llama")),
-            tiny.tokenizer(),
+            Model(tiny.shared("llama"), tiny.tokenizer()),
             corpus(),
-            pooling="last",
-            keep=keep,
+            Reading(pooling="last", keep=keep),
         )
 
 
 def test_much_memory_is_announced_and_too_much_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stream = ResidualStream(tiny.shared("llama"))
-    collect(stream, tiny.tokenizer(), corpus())
+    model = Model(tiny.shared("llama"), tiny.tokenizer())
+    collect(model, corpus())
     assert capsys.readouterr().err == ""
     monkeypatch.setattr("langsteer.fitting.collect.NOTABLE", 1000)
-    collect(stream, tiny.tokenizer(), corpus())
+    collect(model, corpus())
     assert "of memory" in capsys.readouterr().err
     with pytest.raises(SpaceError, match="over the limit"):
-        collect(stream, tiny.tokenizer(), corpus(), keep=Keep("pooled", limit=1000))
+        collect(
+            model,
+            corpus(),
+            Reading(keep=Keep("pooled", limit=1000)),
+        )
     assert capsys.readouterr().err == ""

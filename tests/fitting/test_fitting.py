@@ -8,6 +8,7 @@ from langsteer.data.corpus import Corpus, Text
 from langsteer.engines.transformers.model import Model
 from langsteer.estimators import keep_for
 from langsteer.fitting.fit import fit
+from langsteer.fitting.reading import Reading
 from langsteer.space.space import Space
 
 WORDS = {
@@ -35,7 +36,7 @@ def corpus():
 
 def test_one_pass_serves_every_estimator(loaded, corpus, tmp_path):
     names = ["difference", "effects", "erasure", "transport-low-rank:2", "regression", "probe"]
-    fit(loaded, corpus, keep=keep_for(names)).save(tmp_path / "s")
+    fit(loaded, corpus, Reading(keep=keep_for(names))).save(tmp_path / "s")
     space = Space.load(tmp_path / "s")
     space.check(loaded.stream, loaded.tokenizer)
     z = torch.randn(2, tiny.WIDTH)
@@ -45,7 +46,7 @@ def test_one_pass_serves_every_estimator(loaded, corpus, tmp_path):
 
 
 def test_a_space_says_what_it_was_fitted_on(loaded, corpus):
-    space = fit(loaded, corpus, layers=[1], pooling="text")
+    space = fit(loaded, corpus, Reading(layers=[1], pooling="text"))
     assert (space.layers, space.languages, space.pooling) == ((1,), ("de", "fr", "ru"), "text")
     assert space.model.name == "tiny/llama"
     assert space.corpus.digest == corpus.digest
@@ -55,7 +56,7 @@ def test_a_space_says_what_it_was_fitted_on(loaded, corpus):
 
 
 def test_the_difference_is_that_of_the_latents(loaded, corpus):
-    space = fit(loaded, corpus, pooling="last")
+    space = fit(loaded, corpus, Reading(pooling="last"))
     last = {
         language: torch.stack(
             [

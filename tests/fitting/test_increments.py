@@ -13,6 +13,7 @@ from langsteer.engines.transformers.steered import steering
 from langsteer.errors import LanguageError, SteeringError
 from langsteer.fitting.collect import collect, token_table
 from langsteer.fitting.increments import fit_increments
+from langsteer.fitting.reading import Reading
 from langsteer.statistics import Statistics
 
 CORPUS = Corpus(
@@ -49,9 +50,9 @@ def loaded() -> Model:
 
 def lack(loaded: Model, maps: dict[int, Shift], layer: int) -> Tensor:
     """What the mean of the steered source lacks of the target's [d]."""
-    goal = collect(loaded.stream, loaded.tokenizer, CORPUS).mean("fr", layer)
+    goal = collect(loaded, CORPUS).mean("fr", layer)
     with steering(loaded.stream, Edit(maps)):
-        steered = collect(loaded.stream, loaded.tokenizer, CORPUS.select(("de",)), alone=True)
+        steered = collect(loaded, CORPUS.select(("de",)), alone=True)
     return goal - steered.mean("de", layer)
 
 
@@ -77,7 +78,7 @@ def test_an_increment_is_what_the_blocks_between_add(loaded: Model) -> None:
 def test_increments_arrive_where_plain_differences_overshoot(loaded: Model) -> None:
     layers = [0, 1, 2]
     found = fit_increments(loaded, CORPUS, layers, "de", "fr")
-    statistics = collect(loaded.stream, loaded.tokenizer, CORPUS)
+    statistics = collect(loaded, CORPUS)
     plain = {
         layer: Shift((statistics.mean("fr", layer) - statistics.mean("de", layer)).float())
         for layer in layers
@@ -91,8 +92,10 @@ def test_increments_arrive_where_plain_differences_overshoot(loaded: Model) -> N
 
 
 def test_one_layer_is_the_difference_of_means(loaded: Model) -> None:
-    (only,) = fit_increments(loaded, CORPUS, [1], "fr", "de", pooling="last").values()
-    statistics = collect(loaded.stream, loaded.tokenizer, CORPUS, pooling="last")
+    (only,) = fit_increments(
+        loaded, CORPUS, [1], "fr", "de", options=Reading(pooling="last")
+    ).values()
+    statistics = collect(loaded, CORPUS, Reading(pooling="last"))
     wanted = statistics.mean("de", 1) - statistics.mean("fr", 1)
     torch.testing.assert_close(only.vector, wanted.float())
 
@@ -110,16 +113,16 @@ def test_matched_increments_leave_no_matched_difference(loaded: Model) -> None:
     """With both in force, the languages are the same at the same tokens, at both layers."""
     words = {"de": ["abcx", "bcxa", "ccab"], "fr": ["xyzc", "zycax", "xxyz"]}
     mixed = Corpus(tuple(Text(word, tag) for tag in words for word in words[tag]), "mixed")
-    maps = fit_increments(loaded, mixed, [0, 2], "de", "fr", pooling="matched")
-    table = token_table(loaded.stream, loaded.tokenizer, mixed)
+    maps = fit_increments(loaded, mixed, [0, 2], "de", "fr", options=Reading(pooling="matched"))
+    table = token_table(loaded, mixed)
 
     def read(tag: str) -> Statistics:
         texts = mixed.select((tag,))
-        return collect(loaded.stream, loaded.tokenizer, texts, pooling="matched", table=table)
+        return collect(loaded, texts, Reading(pooling="matched"), table=table)
 
     with steering(loaded.stream, Edit(maps)):
         steered = read("de")
-    apart, plain = steered.merge(read("fr")), collect(loaded.stream, loaded.tokenizer, mixed)
+    apart, plain = steered.merge(read("fr")), collect(loaded, mixed)
     for layer in (0, 2):
         left = apart.mean("fr", layer) - apart.mean("de", layer)
         assert left.norm() < 1e-4 * (plain.mean("fr", layer) - plain.mean("de", layer)).norm()

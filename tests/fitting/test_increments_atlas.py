@@ -9,6 +9,7 @@ from langsteer.engines.transformers.generation import generate
 from langsteer.engines.transformers.model import Model
 from langsteer.fitting.collect import collect
 from langsteer.fitting.increments import fit_increments
+from langsteer.fitting.reading import Reading
 
 
 def test_on_a_trained_model_they_reach_the_language_and_plain_differences_do_not() -> None:
@@ -16,7 +17,7 @@ def test_on_a_trained_model_they_reach_the_language_and_plain_differences_do_not
     layers, scope, targets = range(1, 7), Scope.parse("generated"), ("ru", "ja")
     model = Model.from_pretrained(str(MODEL))
     corpus = matching_corpus("fit", per_family=12).select(("en", *targets))
-    statistics = collect(model.stream, model.tokenizer, corpus, pooling="last")
+    statistics = collect(model, corpus, Reading(pooling="last"))
     asked = [p for p in prompts("test", 6).prompts if p.language == "en" and p.lexical]
     asked = [p for p in asked if set(targets) <= set(p.references)][:10]
 
@@ -40,7 +41,7 @@ def test_on_a_trained_model_they_reach_the_language_and_plain_differences_do_not
             for layer in layers
         }
         found = fit_increments(
-            model, corpus, layers, "en", target, pooling="last", scope="generated"
+            model, corpus, layers, "en", target, options=Reading(pooling="last"), scope="generated"
         )
         assert right(found, target) >= 8
         assert right(plain, target) <= 2

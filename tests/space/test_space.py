@@ -1,7 +1,12 @@
 """The artifact: what is saved comes back, and what does not fit is refused by name."""
 
 import json
+import math
 import os
+import pickle
+import warnings
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,9 +15,10 @@ from safetensors.torch import load_file, save_file
 
 import tiny
 from langsteer.engines.transformers.stream import ResidualStream
-from langsteer.errors import LanguageError, SpaceError
-from langsteer.space.identity import identify
-from langsteer.space.space import CorpusFacts, OperatingPoint, Space
+from langsteer.errors import LangsteerError, LanguageError, SpaceError
+from langsteer.space.identity import identify, vocabulary_hash
+from langsteer.space.memo import Memo
+from langsteer.space.space import CorpusFacts, OperatingPoint, PairPoint, Space
 from langsteer.statistics import Keep, Statistics
 from latents import normal
 
@@ -182,7 +188,7 @@ def test_the_model_that_was_fitted_fits_in_any_dtype(space):
     ("family", "overrides", "named"),
     [
         ("qwen2", {}, "kind of model is llama in the space, qwen2 here"),
-        ("llama", {"num_hidden_layers": 2}, "number of blocks is 3 in the space, 2 here"),
+        ("llama", {"num_hidden_layers": 2}, "number of layers is 3 in the space, 2 here"),
         ("llama", {"hidden_size": 32}, "width is 16 in the space, 32 here"),
         ("llama", {"seed": 1}, "hold the value"),
     ],
@@ -193,11 +199,104 @@ def test_other_models_are_refused_by_what_differs(space, family, overrides, name
         space.check(ResidualStream(model), tiny.tokenizer())
 
 
+def other_tokenizer():
+    made = tiny.tokenizer.__wrapped__()
+    vocabulary = {**made.get_vocab(), "a": 98, "b": 97}
+    made.get_vocab = lambda: vocabulary
+    return made
+
+
 def test_another_tokenizer_is_refused(space, stream):
-    changed_tokenizer = tiny.tokenizer.__wrapped__()
-    changed_tokenizer.add_tokens(["another"])
     with pytest.raises(SpaceError, match="vocabulary"):
-        space.check(stream, changed_tokenizer)
+        space.check(stream, other_tokenizer())
+
+
+def test_added_tokens_and_their_rows_make_no_other_model(space):
+    model, grown = tiny.make("llama"), tiny.tokenizer.__wrapped__()
+    grown.add_tokens(["another"])
+    grown.add_special_tokens({"pad_token": "<padding>"})
+    model.resize_token_embeddings(tiny.VOCABULARY + 7, mean_resizing=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        space.check(ResidualStream(model), grown)
+
+
+def of_version_0_1(space):
+    """The same space as version 0.1 wrote it: without the size of the vocabulary and shapes."""
+    whole = vocabulary_hash(tiny.tokenizer())
+    old = replace(space.model, tokenizer=whole, base_tokens=None, shapes={})
+    return replace(space, model=old)
+
+
+def test_a_space_of_version_0_1_bears_added_tokens_too(space):
+    old, grown = of_version_0_1(space), tiny.tokenizer.__wrapped__()
+    old.check(ResidualStream(tiny.make("llama")), grown)
+    grown.add_tokens(["another", "and another"])
+    model = tiny.make("llama")
+    model.resize_token_embeddings(tiny.VOCABULARY + 7, mean_resizing=False)
+    with pytest.warns(UserWarning, match="could not be compared"):
+        old.check(ResidualStream(model), grown)
+    with pytest.raises(SpaceError, match="vocabulary"):
+        old.check(ResidualStream(model), other_tokenizer())
+
+
+class Packed(torch.nn.Module):
+    """Integer weights in a buffer, as GPTQ and AWQ have them."""
+
+    def __init__(self, linear):
+        super().__init__()
+        self.register_buffer("qweight", (linear.weight * 1000).round().to(torch.int32))
+
+    def forward(self, x):
+        return x @ (self.qweight.to(x.dtype) / 1000).T
+
+
+def packed(**changes):
+    model = tiny.make("llama", **changes)
+    for layer in model.model.layers:
+        for part in (layer.self_attn, layer.mlp):
+            for name, module in list(part.named_children()):
+                if isinstance(module, torch.nn.Linear):
+                    setattr(part, name, Packed(module))
+    return ResidualStream(model)
+
+
+def test_a_quantised_twin_fits_with_a_warning(space):
+    with pytest.warns(UserWarning, match=r"\d of \d parameters could not be compared"):
+        space.check(packed(), tiny.tokenizer())
+    with pytest.raises(SpaceError, match="hold the value"):
+        space.check(packed(seed=1), tiny.tokenizer())
+
+
+def test_weights_that_were_rounded_pass_only_where_the_model_says_so(space):
+    model = tiny.make("llama")
+    with torch.no_grad():
+        for weight in model.parameters():
+            step = weight.abs().max() / 7
+            weight.copy_((weight / step).round() * step)
+    with pytest.raises(SpaceError, match="hold the value"):
+        space.check(ResidualStream(model), tiny.tokenizer())
+    model.is_quantized = True
+    with pytest.warns(UserWarning, match="up to quantisation"):
+        space.check(ResidualStream(model), tiny.tokenizer())
+
+
+def test_the_names_that_wrappers_give_are_seen_through(space):
+    class Wrapped(torch.nn.Module):
+        def __init__(self, module):
+            super().__init__()
+            self.module, self.config = module, module.config
+
+    for other in (0, 1):
+        model = ResidualStream(tiny.make("llama", seed=other))
+        fake = SimpleNamespace(hf=Wrapped(model.model), width=tiny.WIDTH, depth=tiny.DEPTH)
+        if other:
+            with pytest.raises(SpaceError, match="hold the value"):
+                space.check(fake, tiny.tokenizer())
+        else:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                space.check(fake, tiny.tokenizer())
 
 
 def test_weights_that_are_not_in_memory_are_not_held_against_a_model(space):
@@ -207,7 +306,8 @@ def test_weights_that_are_not_in_memory_are_not_held_against_a_model(space):
         meta = torch.nn.Parameter(value.to("meta"), requires_grad=False)
         setattr(model.get_submodule(owner), leaf, meta)
     fake = type("Offloaded", (), {"model": model, "width": tiny.WIDTH, "depth": tiny.DEPTH})()
-    space.check(fake, tiny.tokenizer())
+    with pytest.warns(UserWarning, match="not in memory"):
+        space.check(fake, tiny.tokenizer())
 
 
 def test_unknown_languages_are_refused_with_the_nearest(space):
@@ -235,3 +335,72 @@ def test_the_estimator_defaults_to_the_operating_point(space):
 
 def test_the_default_point_is_at_60_percent_of_the_depth(space):
     assert space.default_point().layers == (1,)
+
+
+def test_what_is_made_once_is_shared(space):
+    tuned = space.with_operating_point(
+        OperatingPoint(
+            (2,), 0.5, "generated", pairs=(PairPoint("de", "fr", (1,), 2, "all", "mean"),)
+        )
+    )
+    edit = tuned.edit("de", "ja")
+    assert edit is tuned.edit("de", "ja") is tuned.edit("de", "ja", estimator="difference")
+    assert (list(edit.maps), edit.strength, str(edit.scope)) == ([2], 0.5, "generated")
+    assert edit.guard is None
+    assert tuned.edit("de", "ja", guard=True).guard is tuned.guard("ja") is tuned.guard("ja", 2)
+    assert tuned.edit("de", "ja", guard=True).maps[2] is edit.maps[2] is tuned.map("de", "ja", 2)
+    own = tuned.edit("de", "fr")
+    assert (list(own.maps), own.strength, str(own.scope)) == ([1], 2, "all")
+    assert torch.equal(own.maps[1].vector, space.map(None, "fr", 1, "mean").vector)
+    assert tuned.edit(None, "fr", estimator="mean", point=OperatingPoint((0,))).strength == 1
+    other = space.with_operating_point(OperatingPoint((1,)))
+    assert other.edit("de", "ja") is not edit
+    with pytest.raises(LanguageError, match="needs the language"):
+        tuned.edit(None, "fr")
+
+
+def test_a_pickled_space_leaves_behind_what_it_made(space):
+    space.edit("de", "ja")
+    back = pickle.loads(pickle.dumps(space))
+    assert torch.equal(back.edit("de", "ja").maps[1].vector, space.edit("de", "ja").maps[1].vector)
+
+
+def test_what_was_asked_for_longest_ago_goes_first():
+    memo = Memo(limit=10)
+    made = []
+
+    def get(key, size):
+        return memo.get(key, lambda: made.append(key) or object(), lambda _: size)
+
+    first = get("a", 4)
+    get("b", 4)
+    assert get("a", 4) is first
+    get("c", 4)
+    assert get("a", 4) is first, "b was asked for longest ago"
+    get("b", 4)
+    assert made == ["a", "b", "c", "b"]
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"layers": ()}, "No layer"),
+        ({"layers": (1, 1)}, "layer 1|Layer 1"),
+        ({"layers": (-1,)}, "-1"),
+        ({"layers": (True,)}, "True"),
+        ({"layers": (1,), "strength": math.nan}, "nan"),
+        ({"layers": (1,), "strength": None}, "None"),
+        ({"layers": (1,), "scope": 3}, "3"),
+        ({"layers": (1,), "scope": "somewhere"}, "somewhere"),
+    ],
+)
+def test_points_are_checked(values, named):
+    with pytest.raises(LangsteerError, match=named):
+        OperatingPoint(**values)
+    with pytest.raises(LangsteerError, match=named):
+        PairPoint("de", "fr", **{"strength": 1.0, "scope": "all", "estimator": "mean", **values})
+
+
+def test_a_scope_is_kept_in_its_shortest_form():
+    assert OperatingPoint((1,), scope="end[-1:0]").scope == "prompt_last"
+    assert OperatingPoint((1,), scope="end[0:]").scope == "end[0:]"

@@ -37,6 +37,7 @@ from langsteer.evaluation.judge import Verdict
 from langsteer.evaluation.runner import Case, Outcome, Runner, cases, edit_for, ordered_pairs
 from langsteer.evaluation.summary import objective
 from langsteer.fitting.fit import fit
+from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, PairPoint, Space
 from langsteer.statistics import Statistics
 from langsteer.tuning import Journal, candidates, promises, sample_cases, tune, tune_space
@@ -336,7 +337,7 @@ def world_of_three(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path
     """A space of three languages and a file of prompts for tuning."""
     folder = tmp_path_factory.mktemp("tuning")
     corpus = matching_corpus("fit", 20).select(("en", "de", "ja"))
-    fit(Model.from_pretrained(str(MODEL)), corpus, pooling="last", progress=False).save(
+    fit(Model.from_pretrained(str(MODEL)), corpus, Reading(pooling="last"), progress=False).save(
         folder / "space"
     )
     asked = [one for one in prompts("tune", 3).prompts if one.language in ("en", "de", "ja")]
@@ -503,7 +504,7 @@ def test_rank_correlation_by_hand() -> None:
 
 def test_the_layers_that_promise_most_on_the_embedded_model_are_those_that_work() -> None:
     corpus = matching_corpus("fit", 20)
-    space = fit(Model.from_pretrained(str(MODEL)), corpus, pooling="last", progress=False)
+    space = fit(Model.from_pretrained(str(MODEL)), corpus, Reading(pooling="last"), progress=False)
     assert set(candidates(promises(space.statistics))) >= {3, 4}
 
 

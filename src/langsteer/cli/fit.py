@@ -85,6 +85,7 @@ def fit(
     from langsteer.data.corpus import read_corpus
     from langsteer.estimators.registry import keep_for
     from langsteer.fitting.fit import fit as fit_space
+    from langsteer.fitting.reading import Reading
     from langsteer.statistics.pooling import POOLINGS
     from langsteer.statistics.scatter import GIBIBYTE
 
@@ -107,9 +108,11 @@ def fit(
     space = fit_space(
         loaded,
         texts,
-        layers=numbers(layers),
-        pooling=cast(Any, pooling),
-        keep=replace(keep, limit=int(memory * GIBIBYTE)),
+        Reading(
+            layers=numbers(layers),
+            pooling=cast(Any, pooling),
+            keep=replace(keep, limit=int(memory * GIBIBYTE)),
+        ),
         progress=not as_json,
     )
     space.save(output)

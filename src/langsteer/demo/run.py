@@ -17,6 +17,7 @@ from langsteer.engines.transformers.model import Model
 from langsteer.errors import LangsteerError
 from langsteer.evaluation.evaluate import Proof, prove, results_table
 from langsteer.fitting.fit import fit
+from langsteer.fitting.reading import Reading
 from langsteer.progress import Timer
 from langsteer.tuning import tune_space
 
@@ -85,7 +86,7 @@ def run_demo(folder: Path, *, seed: int = 0, quiet: bool = False) -> Demo:
     loaded = Model.from_pretrained(str(world.model))
     corpus = read_corpus(str(world.corpus))
     with timer.timed("fit"):
-        space = fit(loaded, corpus, pooling="last", progress=not quiet)
+        space = fit(loaded, corpus, Reading(pooling="last"), progress=not quiet)
     tuned = tune_space(
         loaded,
         space,

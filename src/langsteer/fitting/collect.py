@@ -12,14 +12,15 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from langsteer.data.corpus import Corpus, Text
+from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.stream import ResidualStream
 from langsteer.errors import CorpusError, LatentError, SpaceError
+from langsteer.fitting.reading import Reading
 from langsteer.progress import Advance, bar
 from langsteer.statistics import Keep, Matching, Statistics, TokenTable
-from langsteer.statistics.pooling import OF_TOKENS, POOLINGS, Pooling
+from langsteer.statistics.pooling import OF_TOKENS
 from langsteer.statistics.scatter import GIBIBYTE, POOLED, Scatter
 
-MASSIVE = 10.0
 NOTABLE = GIBIBYTE
 """Bytes of memory for statistics above which the figure is printed."""
 _CHUNK_TEXTS = 512
@@ -27,16 +28,10 @@ _CHUNK_BYTES = 64 * 1024**2
 
 
 def collect(
-    stream: ResidualStream,
-    tokenizer: PreTrainedTokenizerBase,
+    model: Model,
     corpus: Corpus,
+    options: Reading | None = None,
     *,
-    layers: Sequence[int] | None = None,
-    pooling: Pooling = "tokens",
-    tokens_per_batch: int = 4096,
-    max_length: int | None = None,
-    massive: float = MASSIVE,
-    keep: Keep | None = None,
     table: TokenTable | None = None,
     alone: bool = False,
     progress: bool = False,
@@ -50,22 +45,11 @@ def collect(
     they have it; a text that has no others keeps them), and tokens beyond the context (`long`).
 
     Args:
-        stream: the model's residual stream.
-        tokenizer: its tokenizer; it is not changed.
+        model: the model; its tokenizer is not changed.
         corpus: texts in two or more languages, or in one if it is to be read `alone`.
-        layers: block indices, 0-based; all if None.
-        pooling: `tokens`: every token counts alike; `text`: every text counts alike, by the mean
-            of its tokens; `last`: every text counts by its last token alone; `matched`: as
-            `tokens`, but with language means that compare like with like, the same token in
-            different languages (see `statistics.Matching`). For text that was not written to
-            match the prompts, this is the one to use.
-        tokens_per_batch: the most tokens (rows × columns) in one forward pass.
-        max_length: tokens after which a text is cut; the model's context if None.
-        massive: how many times the median norm of a batch at a layer makes a token massive.
-        keep: what the statistics keep beyond means. The memory needed is printed on standard error
-            when it is much, and refused above `keep.limit`.
-        table: for `matched`, how often each token occurs; counted in this corpus if None. Parts of
-            a corpus that are collected one by one and merged need that of the whole, see
+        options: which layers, and how texts are read; the defaults of `Reading` if None.
+        table: for pooling `matched`, how often each token occurs; counted in this corpus if None.
+            Parts of a corpus that are collected one by one and merged need that of the whole, see
             `token_table`.
         alone: the texts may all be in one language.
         progress: show a bar with rate and time left on standard error.
@@ -78,19 +62,20 @@ def collect(
         LatentError: a latent is not finite; the message names the layer and the text.
         ModelError: a layer is outside the model.
     """
+    options = options or Reading()
     if len(corpus.languages) < 2 and table is None and not alone:
         raise CorpusError(
             f"the corpus {corpus.name!r} has one language only, {corpus.languages[0]}; "
             "give texts in at least two"
         )
-    if pooling not in POOLINGS:
-        raise CorpusError(f"{pooling!r} is not a pooling; choose {', '.join(POOLINGS)}")
-    chosen = [stream.check_layer(layer) for layer in (layers or range(stream.depth))]
-    limit = _limit(stream, max_length)
+    stream, pooling, keep = model.stream, options.pooling, options.keep
+    every = range(stream.depth) if options.layers is None else options.layers
+    chosen = [stream.check_layer(layer) for layer in every]
+    limit = _limit(stream, options.max_length)
     _announce(keep or Keep(), chosen, stream.width, len(corpus.languages), pooling)
     languages, matcher = corpus.languages, None
     if pooling == "matched":
-        table = table or token_table(stream, tokenizer, corpus, max_length=max_length)
+        table = table or token_table(model, corpus, max_length=options.max_length)
         table.require_connected()
         languages = _known(table, corpus)
         matcher = _Matcher.of_table(table, chosen, stream.width)
@@ -99,16 +84,14 @@ def collect(
         collector = _Collector(
             stream,
             chosen,
-            pooling,
-            tokens_per_batch,
-            massive,
+            options,
             Counter(),
             advance,
             _Within(statistics.scatter, chosen) if _of_tokens(keep) else None,
             matcher,
         )
         for chunk in _chunks(corpus.texts, _chunk_size(len(chosen), stream.width)):
-            tokenized = _tokenize(tokenizer, chunk, limit)
+            tokenized = _tokenize(model.tokenizer, chunk, limit)
             means, weights = collector.run(chunk, tokenized)
             statistics.update(
                 means,
@@ -124,23 +107,17 @@ def collect(
     return statistics
 
 
-def token_table(
-    stream: ResidualStream,
-    tokenizer: PreTrainedTokenizerBase,
-    corpus: Corpus,
-    *,
-    max_length: int | None = None,
-) -> TokenTable:
+def token_table(model: Model, corpus: Corpus, *, max_length: int | None = None) -> TokenTable:
     """How often each token occurs in each language, for pooling `matched`; the model is not run.
 
     The arguments are those of `collect`. Raises `CorpusError` when a text has no tokens.
     """
-    limit = _limit(stream, max_length)
+    limit = _limit(model.stream, max_length)
     rows = (
         (text.language, [row.ids[place] for place in row.compared])
         for start in range(0, len(corpus.texts), _CHUNK_TEXTS)
         for part in [corpus.texts[start : start + _CHUNK_TEXTS]]
-        for text, row in zip(part, _tokenize(tokenizer, part, limit), strict=True)
+        for text, row in zip(part, _tokenize(model.tokenizer, part, limit), strict=True)
     )
     return TokenTable.of(corpus.languages, rows)
 
@@ -207,9 +184,7 @@ class _Collector:
 
     stream: ResidualStream
     layers: list[int]
-    pooling: Pooling
-    budget: int
-    massive: float
+    options: Reading
     dropped: Counter[str]
     advance: Advance
     within: _Within | None
@@ -219,7 +194,7 @@ class _Collector:
         """The mean latents [n, layers, d] (float32) and the weights [n] of the texts."""
         means = torch.empty(len(texts), len(self.layers), self.stream.width)
         weights = torch.ones(len(texts))
-        for batch in _batches(tokenized, self.budget, self.stream.device):
+        for batch in _batches(tokenized, self.options.tokens_per_batch, self.stream.device):
             languages = [texts[row].language for row in batch.rows]
             pool = self._pool(batch, languages, [tokenized[row] for row in batch.rows])
             self.stream.visit(batch.ids, batch.mask, self.layers, pool.read)
@@ -227,7 +202,7 @@ class _Collector:
             self._check(latents, [texts[row] for row in batch.rows])
             means[batch.rows] = latents
             massive = pool.massive.cpu()
-            if self.pooling in OF_TOKENS:
+            if self.options.pooling in OF_TOKENS:
                 kept = batch.content.sum(1).cpu() - massive
                 weights[batch.rows] = kept.clamp(min=1).float()
             self.dropped["massive"] += int(massive.sum())
@@ -238,14 +213,14 @@ class _Collector:
     def _pool(
         self, batch: _Batch, languages: list[str], tokenized: list[_Tokens]
     ) -> _Averages | _Last:
-        if self.pooling == "last":
+        if self.options.pooling == "last":
             return _Last(batch.content)
         listeners: list[Listener] = []
         if self.within is not None:
             listeners.append(self.within.of(languages))
         if self.matcher is not None:
             listeners.append(self.matcher.of(languages, tokenized))
-        return _Averages(batch.content, self.massive, listeners)
+        return _Averages(batch.content, self.options.massive, listeners)
 
     def _check(self, latents: Tensor, texts: Sequence[Text]) -> None:
         """Require that the means [n, layers, d] are finite."""

@@ -2,51 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from langsteer.data.corpus import Corpus
 from langsteer.engines.transformers.model import Model
 from langsteer.fitting.collect import collect
+from langsteer.fitting.reading import Reading
 from langsteer.space.identity import identify
 from langsteer.space.space import CorpusFacts, Space
-from langsteer.statistics import Keep, Statistics
-from langsteer.statistics.pooling import Pooling
+from langsteer.statistics import Statistics
 
 
 def fit(
-    loaded: Model,
+    model: Model,
     corpus: Corpus,
+    options: Reading | None = None,
     *,
-    layers: Sequence[int] | None = None,
-    pooling: Pooling = "tokens",
-    keep: Keep | None = None,
-    max_length: int | None = None,
     progress: bool = False,
 ) -> Space:
     """Read the corpus once and keep what maps between its languages are made from.
 
-    `layers` are blocks, 0-based (None: all of them). `keep` asks for more than means, for the
-    estimators that need it. Raises `CorpusError`, `ModelError`, `LatentError` and `SpaceError` as
-    `collect` does.
+    Args:
+        model: the model.
+        corpus: texts in two or more languages.
+        options: which layers, and how texts are read; all layers and all tokens if None.
+        progress: show a bar on standard error.
+
+    Raises:
+        CorpusError, ModelError, LatentError, SpaceError: as `collect`.
     """
-    statistics = collect(
-        loaded.stream,
-        loaded.tokenizer,
-        corpus,
-        layers=layers,
-        pooling=pooling,
-        keep=keep,
-        max_length=max_length,
-        progress=progress,
-    )
-    return space_of(loaded, corpus, statistics)
+    return space_of(model, corpus, collect(model, corpus, options, progress=progress))
 
 
-def space_of(loaded: Model, corpus: Corpus, statistics: Statistics) -> Space:
-    """The space of statistics that were collected from `corpus` on the loaded model."""
+def space_of(model: Model, corpus: Corpus, statistics: Statistics) -> Space:
+    """The space of statistics that were collected from `corpus` on the model."""
     parts = statistics.moments.items()
     return Space(
-        model=identify(loaded.stream, loaded.tokenizer, loaded.name),
+        model=identify(model, model.tokenizer, model.name),
         corpus=CorpusFacts(
             name=corpus.name,
             digest=corpus.digest,

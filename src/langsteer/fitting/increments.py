@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from langsteer.data.corpus import Corpus
 from langsteer.edits.edit import Edit
@@ -12,21 +13,20 @@ from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.steered import steering
 from langsteer.errors import SteeringError
 from langsteer.fitting.collect import collect, token_table
+from langsteer.fitting.reading import Reading
 from langsteer.statistics import Statistics
-from langsteer.statistics.pooling import Pooling
 from langsteer.text.tags import choose
 
 
 def fit_increments(
-    loaded: Model,
+    model: Model,
     corpus: Corpus,
     layers: Iterable[int],
     source: str,
     target: str,
     *,
-    pooling: Pooling = "tokens",
+    options: Reading | None = None,
     scope: str = "all",
-    max_length: int | None = None,
 ) -> dict[int, Shift]:
     """Shifts at `layers` that together carry the source's mean to the target's at each of them.
 
@@ -37,14 +37,13 @@ def fit_increments(
     both languages, and one over the source's for each further layer.
 
     Args:
-        loaded: the model.
+        model: the model.
         corpus: texts in both languages; others are left aside.
         layers: block indices, 0-based.
         source: the language to steer away from.
         target: the language to steer to.
-        pooling: how tokens are weighed, as in `collect`.
+        options: how texts are read, as in `collect`; its layers are left aside.
         scope: the positions of a text that are steered while fitting: those of the later edit.
-        max_length: tokens after which a text is cut.
 
     Raises:
         SteeringError: no layers, or the two languages are one.
@@ -58,28 +57,19 @@ def fit_increments(
             f"increments need at least one layer and two languages, not layers {order} "
             f"from {origin} to {goal}"
         )
-    stream, tokenizer = loaded.stream, loaded.tokenizer
+    reading = replace(options or Reading(), layers=order)
     table = None
-    if pooling == "matched":
+    if reading.pooling == "matched":
         both = corpus.select((origin, goal))
-        table = token_table(stream, tokenizer, both, max_length=max_length)
+        table = token_table(model, both, max_length=reading.max_length)
 
     def read(language: str) -> Statistics:
-        return collect(
-            stream,
-            tokenizer,
-            corpus.select((language,)),
-            layers=order,
-            pooling=pooling,
-            max_length=max_length,
-            table=table,
-            alone=True,
-        )
+        return collect(model, corpus.select((language,)), reading, table=table, alone=True)
 
     there = read(goal)
     found: dict[int, Shift] = {}
     for layer in order:
-        with steering(stream, Edit(dict(found), scope=Scope.parse(scope))):
+        with steering(model.stream, Edit(dict(found), scope=Scope.parse(scope))):
             plain = there.merge(read(origin))
         found[layer] = Shift((plain.mean(goal, layer) - plain.mean(origin, layer)).float())
     return found

@@ -1,5 +1,6 @@
 """The artifact: what was estimated for one model, with where it came from."""
 
-from langsteer.space.space import CorpusFacts, OperatingPoint, PairPoint, Space
+from langsteer.space.point import OperatingPoint, PairPoint
+from langsteer.space.space import CorpusFacts, Space
 
 __all__ = ["CorpusFacts", "OperatingPoint", "PairPoint", "Space"]

@@ -6,81 +6,58 @@ metadata key `langsteer` is one JSON object with the rest. Nothing in it is ever
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
+import warnings as python_warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
+import langsteer
 from langsteer.data.files import write_whole
+from langsteer.edits.edit import Edit
+from langsteer.edits.guard import Guard
 from langsteer.edits.maps import Map
-from langsteer.engines.transformers.stream import ResidualStream
+from langsteer.edits.scope import Scope
 from langsteer.errors import SpaceError
 from langsteer.estimators import estimate
-from langsteer.space.identity import ModelIdentity, differences
+from langsteer.space.identity import Bound, ModelIdentity, compare
+from langsteer.space.memo import Memo
+from langsteer.space.point import OperatingPoint, PairPoint
 from langsteer.statistics import Statistics
 from langsteer.statistics.storage import pack, unpack
 from langsteer.statistics.uncertainty import warnings
 from langsteer.text.tags import choose
 
+if TYPE_CHECKING:
+    from langsteer.data.corpus import Corpus
+    from langsteer.data.prompts import PromptSet
+    from langsteer.fitting.reading import Reading
+
+__all__ = ["CorpusFacts", "OperatingPoint", "PairPoint", "Space"]
+
 FORMAT_VERSION = 1
 KEY = "langsteer"
 DEFAULT_DEPTH = 0.6
-"""Where to edit when nobody has tuned: at the output of the block at this share of the depth."""
+"""Where to edit when nobody has tuned: at the output of the layer at this share of the depth."""
 
 
 def _versions() -> dict[str, str]:
-    names = ("langsteer", "torch", "transformers", "safetensors")
-    return {"python": platform.python_version()} | {name: version(name) for name in names}
-
-
-@dataclass(frozen=True, slots=True)
-class PairPoint:
-    """What one ordered pair of languages uses instead of the operating point of all."""
-
-    source: str
-    target: str
-    layers: tuple[int, ...]
-    strength: float
-    scope: str
-    estimator: str
-    scores: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class OperatingPoint:
-    """Layers, strength, scope and estimator, with the scores and the split behind the choice.
-
-    `pairs` are the pairs of languages that were shown to do better elsewhere; `evidence` is what
-    the choice rests on: the prompts, the budget, the configurations that were tried.
-    """
-
-    layers: tuple[int, ...]
-    strength: float = 1.0
-    scope: str = "all"
-    estimator: str = "difference"
-    scores: Mapping[str, float] = field(default_factory=dict)
-    split: str = ""
-    pairs: tuple[PairPoint, ...] = ()
-    evidence: Mapping[str, Any] = field(default_factory=dict)
-
-    def of(self, source: str, target: str) -> OperatingPoint:
-        """The point for one ordered pair of languages: its own where it has one."""
-        for own in self.pairs:
-            if (own.source, own.target) == (source, target):
-                return OperatingPoint(
-                    own.layers, own.strength, own.scope, own.estimator, own.scores, self.split
-                )
-        return replace(self, pairs=()) if self.pairs else self
+    """The versions in use; of packages without installed metadata nothing is said."""
+    found = {"python": platform.python_version(), "langsteer": langsteer.__version__}
+    for name in ("torch", "transformers", "safetensors"):
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +72,88 @@ class CorpusFacts:
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """Statistics of one model's latents in several languages, from which maps are made."""
+    """What was estimated for one model: statistics of its latents in several languages.
+
+    Maps, edits and guards are made from it once and then shared: the same arguments give the same
+    object, so that rows of a batch that are steered alike are one group.
+    """
 
     model: ModelIdentity
     corpus: CorpusFacts
     statistics: Statistics
     operating_point: OperatingPoint | None = None
     versions: Mapping[str, str] = field(default_factory=_versions)
+    _memo: Memo = field(default_factory=Memo, init=False, repr=False, compare=False)
+
+    @classmethod
+    def fit(
+        cls,
+        model: Any,
+        corpus: Corpus,
+        options: Reading | None = None,
+        *,
+        progress: bool = False,
+    ) -> Space:
+        """The space of a model, from texts in two or more languages.
+
+        Args:
+            model: a `Model`.
+            corpus: the texts; they are run through the model once.
+            options: which layers, and how texts are read; all layers and all tokens if None.
+            progress: show a bar on standard error.
+
+        Raises:
+            CorpusError, ModelError, LatentError, SpaceError: as `fitting.collect`.
+        """
+        from langsteer.fitting.fit import fit
+
+        return fit(model, corpus, options, progress=progress)
+
+    def tune(
+        self, model: Any, prompts: PromptSet | str | os.PathLike[str], **options: Any
+    ) -> Space:
+        """The same space with the operating point that does best on prompts kept for tuning.
+
+        Args:
+            model: the `Model` that the space was fitted on.
+            prompts: the prompts, or the path of their file.
+            options: those of `tuning.tune_space`.
+
+        Raises:
+            LangsteerError: as `tuning.tune_space`.
+        """
+        from langsteer.tuning.spaces import tune_space
+
+        found = tune_space(model, self, _prompts(prompts), **options)
+        return self.with_operating_point(found.point)
+
+    def evaluate(
+        self,
+        model: Any,
+        prompts: PromptSet | str | os.PathLike[str],
+        point: OperatingPoint | None = None,
+        options: Any = None,
+    ) -> Any:
+        """What edits of this space do on prompts kept for testing: an `Evaluation`.
+
+        Args:
+            model: the `Model` that the space was fitted on.
+            prompts: the prompts, or the path of their file.
+            point: where to edit; the operating point if None.
+            options: those of `evaluation.evaluate`; its defaults if None.
+
+        Raises:
+            LangsteerError: as `evaluation.evaluate`.
+        """
+        from importlib import import_module
+
+        evaluate = import_module("langsteer.evaluation.evaluate").evaluate
+        given = () if options is None else (options,)
+        return evaluate(model, self, _prompts(prompts), point or self._point(), *given)
 
     @property
     def layers(self) -> tuple[int, ...]:
-        """The blocks, 0-based, at whose outputs maps can be made."""
+        """The layers, 0-based, at whose outputs maps can be made."""
         return self.statistics.layers
 
     @property
@@ -115,7 +163,7 @@ class Space:
 
     @property
     def pooling(self) -> str:
-        """How the tokens of a text were weighed: 'tokens', 'text' or 'last'."""
+        """How the tokens of a text were weighed: one of `statistics.pooling.POOLINGS`."""
         return self.statistics.pooling
 
     @property
@@ -128,7 +176,7 @@ class Space:
         return self.statistics.mean(choose(language, self.languages), layer)
 
     def map(self, source: str | None, target: str, layer: int, estimator: str | None = None) -> Map:
-        """The map of latents at block `layer` from one language to another.
+        """The map of latents at `layer` from one language to another.
 
         `source` may be None for estimators that need none; `estimator` defaults to that of the
         operating point, else 'difference', and may carry a rank ('erasure:4'). Raises
@@ -138,8 +186,12 @@ class Space:
         """
         self.statistics.at(layer)
         origin = None if source is None else choose(source, self.languages)
-        name = estimator or (self.operating_point or self.default_point()).estimator
-        return estimate(name, self.statistics, origin, choose(target, self.languages), layer)
+        goal, name = choose(target, self.languages), estimator or self._point().estimator
+        return self._memo.get(
+            ("map", origin, goal, layer, name),
+            lambda: estimate(name, self.statistics, origin, goal, layer),
+            bytes_of,
+        )
 
     def maps(
         self,
@@ -149,8 +201,64 @@ class Space:
         estimator: str | None = None,
     ) -> dict[int, Map]:
         """Layer → map; `layers` default to those of the operating point."""
-        chosen = (self.operating_point or self.default_point()).layers if layers is None else layers
+        chosen = self._point().layers if layers is None else layers
         return {layer: self.map(source, target, layer, estimator) for layer in chosen}
+
+    def edit(
+        self,
+        source: str | None,
+        target: str,
+        *,
+        estimator: str | None = None,
+        point: OperatingPoint | None = None,
+        guard: bool = False,
+    ) -> Edit:
+        """The edit from one language to another: the same object for the same arguments.
+
+        Args:
+            source: the language that the model would answer in; None for estimators that need none.
+            target: the language that it shall answer in.
+            estimator: how the maps are estimated, instead of the point's own.
+            point: layers, strength and scope; those of the operating point if None, or else of
+                `default_point`. A point of this very pair comes first.
+            guard: whether the edit acts only while the row is not in the target language.
+
+        Raises:
+            LanguageError: a language is not here, or the estimator needs the source.
+            SpaceError: a layer is not here, or something that the estimator needs.
+            SteeringError: there is no such estimator.
+        """
+        origin = None if source is None else choose(source, self.languages)
+        goal, at = choose(target, self.languages), point or self._point()
+        if origin is not None:
+            at = at.of(origin, goal)
+        name = estimator or at.estimator
+
+        def make() -> Edit:
+            return Edit(
+                maps=self.maps(origin, goal, at.layers, name),
+                strength=at.strength,
+                scope=Scope.parse(at.scope),
+                guard=self.guard(goal, min(at.layers)) if guard else None,
+            )
+
+        key = ("edit", origin, goal, at.layers, at.strength, at.scope, name, guard)
+        return self._memo.get(key, make, lambda edit: sum(map(bytes_of, edit.maps.values())))
+
+    def guard(self, target: str, layer: int | None = None) -> Guard:
+        """What lets an edit act only while a row is not in the target language.
+
+        `layer` is the first layer of the edit; that of the operating point if None. The same object
+        for the same arguments. Raises `LanguageError` and `SpaceError` as `map`, `SteeringError`
+        where no other language is known.
+        """
+        goal = choose(target, self.languages)
+        place = min(self._point().layers) if layer is None else layer
+        return self._memo.get(
+            ("guard", goal, place),
+            lambda: Guard.of(self.statistics, goal, place),
+            lambda made: made.directions.nbytes,
+        )
 
     def default_point(self) -> OperatingPoint:
         """What to use before tuning: the difference, at 60 % of the depth or near it."""
@@ -169,17 +277,31 @@ class Space:
         """What is not known well enough at `layers`, and how many more texts it takes."""
         return warnings(self.statistics, layers)
 
-    def check(
-        self, stream: ResidualStream, tokenizer: PreTrainedTokenizerBase | None = None
-    ) -> None:
-        """Raise `SpaceError`, naming what differs with both values, if the model is another one."""
-        found = differences(self.model, stream, tokenizer)
-        if found:
+    def check(self, model: Bound, tokenizer: Any = None) -> None:
+        """Require that the model at hand is the one that the space was fitted on.
+
+        Tokens added since, and the rows that the embeddings got for them, make no other model of
+        it. Warns when weights could not be compared, as those of a quantised twin.
+
+        Args:
+            model: a `Model`, or anything with `depth`, `width` and its module as `hf` or `model`.
+            tokenizer: its tokenizer; `model.tokenizer` if None.
+
+        Raises:
+            SpaceError: it is another model; the message names what differs, with both values.
+        """
+        found = compare(self.model, model, tokenizer)
+        if found.different:
             raise SpaceError(
                 f"This space was fitted on {self.model.name!r} and does not fit the model at "
-                f"hand: {'; '.join(found)}. Load that model, or fit a space for this one "
+                f"hand: {'; '.join(found.different)}. Load that model, or fit a space for this one "
                 "with `langsteer fit`."
             )
+        if found.warning:
+            python_warnings.warn(found.warning, stacklevel=2)
+
+    def _point(self) -> OperatingPoint:
+        return self.operating_point or self.default_point()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file whole or not at all. `SpaceError` when the folder cannot be written."""
@@ -217,6 +339,20 @@ class Space:
                 f"{path} is a langsteer space, but its header is damaged ({error!r}). Fit it "
                 "again with `langsteer fit`."
             ) from error
+
+
+def bytes_of(map_: Map) -> int:
+    """How many bytes the tensors of a map take."""
+    return sum(value.nbytes for value in vars(map_).values() if isinstance(value, Tensor))
+
+
+def _prompts(prompts: PromptSet | str | os.PathLike[str]) -> PromptSet:
+    """The prompts themselves, or those in a file."""
+    if not isinstance(prompts, str | os.PathLike):
+        return prompts
+    from langsteer.data.prompt_layouts import read_any
+
+    return read_any(Path(prompts))
 
 
 def _point(values: Mapping[str, Any]) -> OperatingPoint:

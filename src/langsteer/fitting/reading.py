@@ -1,0 +1,61 @@
+"""How texts are read while a space is fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from langsteer.errors import CorpusError, LangsteerError
+from langsteer.statistics import Keep
+from langsteer.statistics.pooling import POOLINGS, Pooling
+
+MASSIVE = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Which layers are read, and how the tokens of a text count.
+
+    Args:
+        layers: different layers, 0-based; all if None.
+        pooling: `tokens`: every token counts alike; `text`: every text counts alike, by the mean
+            of its tokens; `last`: every text counts by its last token alone; `matched`: as
+            `tokens`, but with language means that compare like with like, the same token in
+            different languages (see `statistics.Matching`). For text that was not written to
+            match the prompts, this is the one to use.
+        max_length: tokens after which a text is cut; the model's context if None.
+        tokens_per_batch: the most tokens (rows × columns) in one forward pass.
+        massive: how many times the median norm of a batch at a layer makes a token massive.
+        keep: what the statistics keep beyond means. The memory needed is printed on standard error
+            when it is much, and refused above `keep.limit`.
+
+    Raises:
+        CorpusError: there is no such pooling.
+        LangsteerError: no layer is named or one twice, or a number is below 1.
+    """
+
+    layers: Sequence[int] | None = None
+    pooling: Pooling = "tokens"
+    max_length: int | None = None
+    tokens_per_batch: int = 4096
+    massive: float = MASSIVE
+    keep: Keep | None = None
+
+    def __post_init__(self) -> None:
+        if self.pooling not in POOLINGS:
+            raise CorpusError(f"{self.pooling!r} is not a pooling; choose {', '.join(POOLINGS)}")
+        if self.layers is not None:
+            _check_layers(list(self.layers))
+        for name in ("max_length", "tokens_per_batch"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise LangsteerError(f"{name} must be at least 1, not {value}")
+        if not self.massive > 1:
+            raise LangsteerError(f"massive must be above 1, not {self.massive}")
+
+
+def _check_layers(layers: list[int]) -> None:
+    if not layers:
+        raise LangsteerError("no layer is named to be read; name at least one, or None for all")
+    if twice := next((layer for layer in layers if layers.count(layer) > 1), None):
+        raise LangsteerError(f"layer {twice} is named more than once in {layers}; name it once")
