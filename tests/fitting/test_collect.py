@@ -90,7 +90,7 @@ def test_massive_tokens_are_dropped_and_counted() -> None:
     """One byte has a huge embedding: without it the mean is that of the other tokens."""
     model = tiny.make("gpt2")
     with torch.no_grad():
-        model.hf.get_input_embeddings().weight[tiny.token("Q")] *= 1e4
+        model.get_input_embeddings().weight[tiny.token("Q")] *= 1e4
     model = Model(model, tiny.tokenizer())
     texts = (Text("abQ", "de", "x"), Text("Q", "fr", "x"))
     found = collect(model, corpus(texts), Reading(layers=[0]))
