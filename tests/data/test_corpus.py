@@ -384,3 +384,19 @@ def test_a_limit_keeps_the_first_texts_of_every_language() -> None:
     texts = [Text(f"{number}", "en" if number % 3 else "de") for number in range(9)]
     found = Corpus(tuple(texts), "c").limit(2)
     assert [text.text for text in found.texts] == ["0", "1", "2", "3"]
+
+
+def test_copies_are_counted_by_language() -> None:
+    texts = [
+        Text("Gr\u00fc\u00dfe", "de", "1"),
+        Text("Gru\u0308\u00dfe \n", "de", "2"),
+        Text("a  b", "en"),
+        Text("a\u00a0b", "en"),
+        Text("a b", "de"),
+        Text("A b", "en"),
+        Text("a b", "en"),
+    ]
+    corpus = Corpus(tuple(texts), "c")
+    assert corpus.repeated == (False, True, False, True, False, False, True)
+    assert corpus.duplicates() == {"de": 1, "en": 2}
+    assert Corpus(PARALLEL, "c").duplicates() == {}

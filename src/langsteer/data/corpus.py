@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -99,6 +100,28 @@ class Corpus:
             if text.concept is not None:
                 languages[text.concept].add(text.language)
         return any(len(members) > 1 for members in languages.values())
+
+    @cached_property
+    def repeated(self) -> tuple[bool, ...]:
+        """For each text whether it is a copy of an earlier one in the same language.
+
+        Copies may differ in white space and in how letters with marks are composed (NFC, NFD).
+        """
+        seen: set[tuple[str, str]] = set()
+        copies = []
+        for text in self.texts:
+            key = (text.language, " ".join(unicodedata.normalize("NFC", text.text).split()))
+            copies.append(key in seen)
+            seen.add(key)
+        return tuple(copies)
+
+    def duplicates(self) -> dict[str, int]:
+        """Language → how many of its texts are copies of an earlier one; only where there are any.
+
+        Copies are no new evidence, so whoever estimates an error must not count them.
+        """
+        copies = zip(self.texts, self.repeated, strict=True)
+        return dict(sorted(Counter(text.language for text, copy in copies if copy).items()))
 
     @cached_property
     def digest(self) -> str:
