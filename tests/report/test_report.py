@@ -501,7 +501,8 @@ def test_csv_survives_what_models_write():
     texts = ["a,b", 'say "x"', "two\r\nlines", "=1+1", " é中ا ", "\u2028", "\ud800"]
     table = Table([Column("text", "", "text")], [[text] for text in texts])
     found = list(csv.reader(io.StringIO(table.data().decode(), newline="")))
-    assert found == [["text"], *([text.replace("\ud800", "\ufffd")] for text in texts)]
+    changed = {"=1+1": "'=1+1", "\ud800": "\ufffd"}
+    assert found == [["text"], *([changed.get(text, text)] for text in texts)]
 
 
 def test_comparison_stands_alone(tmp_path):

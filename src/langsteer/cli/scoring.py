@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from langsteer.data.files import write_whole
+from langsteer.data.tables import csv_bytes
 from langsteer.errors import LangsteerError
 from langsteer.evaluation.metrics import (
     BY_NAME,
@@ -139,16 +138,12 @@ def write_verdicts(measured: Iterable[Measured], path: Path) -> None:
     rows = [_row(one) for one in measured]
     if path.suffix.lower() in (".csv", ".tsv"):
         columns = list(dict.fromkeys(name for row in rows for name in row))
-        text = io.StringIO()
-        writer = csv.DictWriter(
-            text, columns, dialect=csv.excel_tab if path.suffix.lower() == ".tsv" else csv.excel
-        )
-        writer.writeheader()
-        writer.writerows(rows)
-        data = text.getvalue()
+        separator = "\t" if path.suffix.lower() == ".tsv" else ","
+        data = csv_bytes(columns, ([row.get(one) for one in columns] for row in rows), separator)
     else:
-        data = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    write_whole(path, data.encode(), LangsteerError)
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        data = lines.encode("utf-8", "backslashreplace")
+    write_whole(path, data, LangsteerError)
 
 
 def _row(one: Measured) -> dict[str, Any]:

@@ -1,11 +1,10 @@
 """Tables of values: shown on the page and written as CSV from the same rows."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from langsteer.data.tables import csv_bytes
 from langsteer.evaluation.rates import Rate
 from langsteer.report import numbers
 
@@ -33,15 +32,17 @@ class Table:
 
     def csv(self) -> str:
         """The table as CSV (RFC 4180), numbers in full precision, missing values empty."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\r\n")
-        writer.writerow(column.name for column in self.columns)
-        writer.writerows(self.rows)
-        return text.getvalue()
+        return self.data().decode()
 
     def data(self) -> bytes:
-        """The CSV as UTF-8; halves of surrogate pairs, which have no UTF-8, are replaced."""
-        return self.csv().translate(HALVES).encode()
+        """The CSV as UTF-8; halves of surrogate pairs, which have no UTF-8, are replaced, and no
+        cell is a formula to a spreadsheet.
+        """
+        rows = [
+            [value.translate(HALVES) if isinstance(value, str) else value for value in row]
+            for row in self.rows
+        ]
+        return csv_bytes([column.name for column in self.columns], rows)
 
     def shown(self) -> list[list[str]]:
         """The rows as they are written on the page."""
