@@ -17,6 +17,8 @@ from langsteer.space.space import OperatingPoint, Space
 from langsteer.text.detect import LinguaDetector
 from langsteer.tuning import sample_cases
 
+pytestmark = pytest.mark.slow
+
 LANGUAGES = ("en", "de", "ru", "zh", "ja", "ar")
 POINT = OperatingPoint(layers=(4,), strength=1.0, scope="generated")
 

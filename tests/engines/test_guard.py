@@ -221,6 +221,7 @@ def test_a_prompt_in_pieces_cannot_be_edited_before_its_end() -> None:
     st.integers(1, 4),
     st.integers(1, 3),
 )
+@pytest.mark.slow
 def test_cut_anywhere_the_decisions_are_those_of_one_pass(
     values: list[float], step: int, window: int
 ) -> None:
@@ -269,6 +270,7 @@ def test_what_does_not_fit_is_an_error() -> None:
 
 
 @pytest.mark.skipif(not (MODEL / "config.json").is_file(), reason="no embedded model")
+@pytest.mark.slow
 def test_on_the_embedded_model_it_acts_only_where_it_is_needed() -> None:
     from langsteer.demo.tasks import matching_corpus
 

@@ -352,6 +352,7 @@ def test_12_offloaded_layers_have_their_weights_on_meta() -> None:
     assert all(check.ok for check in verify_stream(stream))
 
 
+@pytest.mark.slow
 def test_13_compiled_before_or_after() -> None:
     """A hook added after the first compiled call would be ignored without a word."""
     model = tiny.make("llama", num_hidden_layers=2)
@@ -369,6 +370,7 @@ def test_13_compiled_before_or_after() -> None:
         torch.testing.assert_close(compiled(ids, use_cache=False).logits, before)
 
 
+@pytest.mark.slow
 def test_13_a_hook_after_the_first_compiled_call_is_ignored() -> None:
     """Compiled code does not look for new hooks; ours is there before, or compiles again."""
     model, given = tiny.make("llama", num_hidden_layers=2), edit(1)

@@ -1,5 +1,7 @@
 """Several layers of the embedded model: increments arrive, plain differences overshoot."""
 
+import pytest
+
 from langsteer.demo.run import MODEL
 from langsteer.demo.tasks import matching_corpus, prompts
 from langsteer.edits.edit import Edit
@@ -10,6 +12,8 @@ from langsteer.engines.transformers.model import Model
 from langsteer.fitting.collect import collect
 from langsteer.fitting.increments import fit_increments
 from langsteer.fitting.reading import Reading
+
+pytestmark = pytest.mark.slow
 
 
 def test_on_a_trained_model_they_reach_the_language_and_plain_differences_do_not() -> None:

@@ -13,6 +13,8 @@ from langsteer.edits.maps import Shift
 from langsteer.engines.transformers.steered import steering
 from langsteer.engines.transformers.stream import ResidualStream
 
+pytestmark = pytest.mark.slow
+
 TOOL = Path(__file__).parents[2] / "tools" / "make_models_table.py"
 EXACT = {
     "granitemoehybrid": "attention and state space, mixture of experts",

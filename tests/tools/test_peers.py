@@ -34,6 +34,8 @@ from scores import difference, mean_score, score
 from settings import EASY, SETTINGS, named
 from treatments import BUDGET, Candidate, Treatment, preferred
 
+pytestmark = pytest.mark.slow
+
 PLAIN = Candidate("nothing", lambda case: Treatment(case.prompt.text))
 
 
