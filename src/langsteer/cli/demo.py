@@ -27,8 +27,10 @@ def demo(
     Writes the model, its corpora and prompts, the space and an HTML report to the output folder, in
     the same formats as the other commands. Takes about a minute on two cores and needs no network.
     """
+    from langsteer.data.files import check_output
     from langsteer.demo.run import run_demo
 
+    check_output(output / "report" / "report.html")
     found = run_demo(output, seed=seed, quiet=as_json)
     if as_json:
         print_json(found.as_json())

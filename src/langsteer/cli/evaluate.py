@@ -68,8 +68,11 @@ def evaluate(
     should do nothing. Prompts whose references are a list, the same for all languages, count only
     there.
     """
+    from langsteer.data.files import check_output
     from langsteer.evaluation.evaluate import prove
 
+    if report is not None:
+        check_output(report / "report.html", inputs=(prompts, space))
     loaded, fitted = loading.load_with(space, model)
     proof = prove(
         loaded,

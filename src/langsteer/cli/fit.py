@@ -83,12 +83,14 @@ def fit(
     """
     from langsteer.cli.tables import inspection, print_inspection
     from langsteer.data.corpus import read_corpus
+    from langsteer.data.files import check_output
     from langsteer.estimators.registry import keep_for
     from langsteer.fitting.fit import fit as fit_space
     from langsteer.fitting.reading import Reading
     from langsteer.statistics.pooling import POOLINGS
     from langsteer.statistics.scatter import GIBIBYTE
 
+    check_output(output, inputs=(corpus, model))
     if pooling not in POOLINGS:
         raise LangsteerError(f"--pooling {pooling!r} is unknown. Use one of {', '.join(POOLINGS)}.")
     texts = read_corpus(

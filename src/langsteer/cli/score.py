@@ -80,8 +80,11 @@ def score(
     Every metric has a 95 % interval. Within a group every pair of languages weighs the same.
     """
     from langsteer.cli.scoring import parts_of, print_scores, write_verdicts
+    from langsteer.data.files import check_output
     from langsteer.evaluation.score import score_file
 
+    if output is not None:
+        check_output(output, inputs=(file,))
     if by not in ("group", "target", "pair"):
         raise LangsteerError(f"--by {by!r} is unknown. Use group, target or pair.")
     measured = score_file(

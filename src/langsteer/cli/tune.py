@@ -64,8 +64,10 @@ def tune(
     until the end: after a kill, the same command goes on from there to the same choice.
     """
     from langsteer.cli.tables import print_trials, trials_as_json
+    from langsteer.data.files import check_output
     from langsteer.tuning import tune_space
 
+    check_output(space)
     loaded, fitted = loading.load_with(space, model)
     journal = space.with_name(f"{space.name}.tuning.jsonl")
     tuned = tune_space(
