@@ -210,6 +210,19 @@ def test_seeds_are_those_of_torch(seed: str, capsys: pytest.CaptureFixture[str])
     assert "--seed" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [("verify", ""), ("inspect", " "), ("fit", "m", "", "-o", "x")])
+def test_an_argument_is_not_empty(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*words) == 2
+    assert "empty" in capsys.readouterr().err
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"langsteer {langsteer.__version__}\n"
+
+
 def test_a_path_is_not_empty(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("demo", "--output", "") == 2
     assert "the path is empty" in capsys.readouterr().err

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+import langsteer
 from langsteer.cli.command import command_of
 from langsteer.cli.demo import demo
 from langsteer.cli.evaluate import evaluate
@@ -15,7 +16,7 @@ from langsteer.cli.fit import fit
 from langsteer.cli.generate import generate
 from langsteer.cli.inspect import inspect
 from langsteer.cli.score import score
-from langsteer.cli.terminal import err, escaped, printable, write_what_can_be_written
+from langsteer.cli.terminal import err, escaped, out, printable, write_what_can_be_written
 from langsteer.cli.tune import tune
 from langsteer.cli.verify import verify
 from langsteer.errors import LangsteerError, missing_extra
@@ -43,6 +44,26 @@ app = typer.Typer(
         "pt-BR). Layers are counted from 0 and mean the output of that decoder layer."
     ),
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"langsteer {langsteer.__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """The options of the program itself."""
+
+
 for command in (demo, fit, generate, inspect, tune, evaluate, score, verify):
     app.command(command.__name__)(command_of(command))
 

@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
-from typer.models import ParameterInfo
+from typer.models import ArgumentInfo, ParameterInfo
 
 
 def command_of(function: Callable[..., None]) -> Callable[..., None]:
     """The command that typer can register: one parameter for every option.
 
-    Every path is checked not to be empty and has `~` expanded; every number is checked to be
-    finite.
+    No path and no argument may be empty, `~` in paths is expanded, and every number must be finite.
     """
     hints = get_type_hints(function, include_extras=True)
     groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
@@ -74,16 +73,20 @@ def _checked(hint: Any) -> Any:
     if get_origin(hint) is not Annotated:
         return hint
     kind, *extras = get_args(hint)
-    if kind is not Path and Path not in get_args(kind):
-        return hint
-    return Annotated[kind, *(_with_parser(one) for one in extras)]
+    if kind is Path or Path in get_args(kind):
+        return Annotated[kind, *(_with_parser(one, _path) for one in extras)]
+    if kind is str:
+        return Annotated[kind, *(_with_parser(one, _word, ArgumentInfo) for one in extras)]
+    return hint
 
 
-def _with_parser(info: Any) -> Any:
-    if not isinstance(info, ParameterInfo):
+def _with_parser(
+    info: Any, parser: Callable[[str], Any], kind: type[ParameterInfo] = ParameterInfo
+) -> Any:
+    if not isinstance(info, kind):
         return info
     info = copy(info)
-    info.parser = _path
+    info.parser = parser
     info.metavar = info.metavar or "PATH"
     return info
 
@@ -92,6 +95,12 @@ def _path(text: str) -> Path:
     if not str(text).strip():
         raise typer.BadParameter("the path is empty. Give the name of a file or folder.")
     return Path(text).expanduser()
+
+
+def _word(text: str) -> str:
+    if not text.strip():
+        raise typer.BadParameter("it is empty.")
+    return text
 
 
 def _check_finite(name: str, value: Any) -> None:

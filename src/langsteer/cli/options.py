@@ -153,7 +153,7 @@ class Loading:
 
         fitted = Space.load(space)
         loaded = self.load(name)
-        fitted.check(loaded.stream, loaded.tokenizer)
+        fitted.check(loaded)
         return loaded, fitted
 
 
@@ -173,7 +173,7 @@ class Override:
         str | None,
         typer.Option(
             help="Positions to edit: all, prompt, prompt_last, generated, or a window such as "
-            "prompt[0:8]. Default: as tuned, or else all."
+            "start[0:4]. Default: as tuned, or else all."
         ),
     ] = None
     estimator: Annotated[

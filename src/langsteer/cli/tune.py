@@ -12,6 +12,7 @@ from langsteer.cli.options import (
     Languages,
     Loading,
     ModelName,
+    Seed,
     SpaceFile,
     escaped,
     numbers,
@@ -52,7 +53,7 @@ def tune(
         typer.Option(min=1, help="At most this many prompts per family and pair. Default: all."),
     ] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Length of the answers.")] = 48,
-    seed: Annotated[int, typer.Option(help="Seed of the order of the prompts.")] = 0,
+    seed: Seed = 0,
     loading: Loading = Loading(),
     as_json: AsJson = False,
 ) -> None:
