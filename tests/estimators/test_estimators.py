@@ -151,7 +151,7 @@ def test_a_difference_hidden_by_noise_is_said_to_be():
     found = Statistics.empty((0,), 3, ("de", "en"), pooling="text")
     z = normal(8, 1, 3, seed=0)
     found.update(torch.cat([z, z]), torch.ones(16), ["de"] * 8 + ["en"] * 8, [None] * 16)
-    assert "hidden by noise" in warnings(found, [0])[0]
+    assert "lost in the noise" in warnings(found, [0])[0]
 
 
 def test_one_text_per_language_says_nothing_about_the_error():

@@ -9,6 +9,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from langsteer.cli.terminal import escaped
 from langsteer.space.space import Space
 from langsteer.statistics.uncertainty import delta_quality
 from langsteer.text.tags import display_name
@@ -64,7 +65,8 @@ def _nearest(space: Space, distances: torch.Tensor, row: int) -> list[dict[str, 
 def print_inspection(found: dict[str, Any], console: Console) -> None:
     """The same as two tables, and the warnings."""
     console.print(
-        f"[bold]{found['model']}[/bold], fitted on {found['corpus']} (pooling {found['pooling']})",
+        f"[bold]{escaped(found['model'])}[/bold], fitted on {escaped(found['corpus'])} "
+        f"(pooling {found['pooling']})",
         highlight=False,
     )
     console.print(_languages_table(found))
@@ -75,19 +77,19 @@ def print_inspection(found: dict[str, Any], console: Console) -> None:
     else:
         layers = ", ".join(map(str, point["layers"]))
         console.print(
-            f"operating point: block {layers}, strength {point['strength']:g}, scope "
-            f"{point['scope']}, {point['estimator']}; chosen on {point['split']}",
+            f"operating point: layer {layers}, strength {point['strength']:g}, scope "
+            f"{point['scope']}, {point['estimator']}; chosen on {escaped(point['split'])}",
             highlight=False,
         )
     dropped = ", ".join(f"{count:,} {kind}" for kind, count in found["dropped"].items() if count)
     if dropped:
         console.print(f"tokens left out of the means: {dropped}", highlight=False)
     for warning in found["warnings"]:
-        console.print(f"[yellow]warning:[/yellow] {warning}", highlight=False)
+        console.print(f"[yellow]warning:[/yellow] {escaped(warning)}", highlight=False)
 
 
 def _languages_table(found: dict[str, Any]) -> Table:
-    table = Table(title=f"languages at block {found['layer']}", title_justify="left")
+    table = Table(title=f"languages at layer {found['layer']}", title_justify="left")
     for column in ("tag", "language"):
         table.add_column(column)
     table.add_column("texts", justify="right")
@@ -107,9 +109,9 @@ def _languages_table(found: dict[str, Any]) -> Table:
 
 def _layers_table(found: dict[str, Any]) -> Table:
     table = Table(
-        title="difference of two languages by block: medians over pairs", title_justify="left"
+        title="difference of two languages by layer: medians over pairs", title_justify="left"
     )
-    for column in ("block", "norm of Δ", "standard error", "predicted cosine"):
+    for column in ("layer", "norm of Δ", "standard error", "predicted cosine"):
         table.add_column(column, justify="right")
     for one in found["layers"]:
         table.add_row(
@@ -134,7 +136,7 @@ def trials_as_json(tuned: Tuned) -> dict[str, Any]:
 def print_trials(tuned: Tuned, console: Console) -> None:
     """Every configuration that was tried, in the order of trying."""
     table = Table(title="trials", title_justify="left")
-    for column in ("block", "scope", "estimator"):
+    for column in ("layer", "scope", "estimator"):
         table.add_column(column)
     for column in ("strength", "prompts", "right language", "right meaning", "objective"):
         table.add_column(column, justify="right")
@@ -159,7 +161,7 @@ def _print_choice(tuned: Tuned, console: Console) -> None:
     console.print(
         f"chosen: {describe(point)}; objective {point.scores['objective']:.3f} "
         f"[{point.scores['objective_low']:.3f}, {point.scores['objective_high']:.3f}] on "
-        f"{point.evidence['cases']:,} prompts and targets of {point.split}",
+        f"{point.evidence['cases']:,} prompts and targets of {escaped(point.split)}",
         highlight=False,
     )
     for own in point.pairs:

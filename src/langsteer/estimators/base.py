@@ -15,7 +15,7 @@ from langsteer.statistics.scatter import SecondMoments
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Estimate a map towards `target` (from `source`, where that is known) at block `layer`."""
+    """Estimate a map towards `target` (from `source`, where that is known) at `layer`."""
 
     statistics: Statistics
     source: str | None

@@ -39,7 +39,7 @@ def fit_increments(
     Args:
         model: the model.
         corpus: texts in both languages; others are left aside.
-        layers: block indices, 0-based.
+        layers: layer indices, 0-based.
         source: the language to steer away from.
         target: the language to steer to.
         options: how texts are read, as in `collect`; its layers are left aside.

@@ -1,8 +1,8 @@
 """What the report shows, as plain frozen records.
 
 The page is a function of one `Report`. Rates and shares are fractions in [0, 1], layers are 0-based
-blocks, languages are BCP-47 tags. Every sequence may be empty: its section then says so. A number
-that was not measured is `None`.
+decoder layers, languages are BCP-47 tags. Every sequence may be empty: its section then says so. A
+number that was not measured is `None`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from langsteer.space.space import OperatingPoint
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """The model that was steered: `depth` blocks of `width` numbers per token."""
+    """The model that was steered: `depth` layers of `width` numbers per token."""
 
     name: str
     model_type: str

@@ -66,7 +66,7 @@ class Sample:
         return Sample(self.size, self.at, parts)
 
     def require(self, layer: int, layers: Sequence[int]) -> None:
-        """Raise `SpaceError` when no latents were kept at block `layer` of `layers`."""
+        """Raise `SpaceError` when no latents were kept at `layer` of `layers`."""
         if not self.size:
             raise SpaceError(
                 "A sample of text latents is needed, but none was kept. Fit again with "

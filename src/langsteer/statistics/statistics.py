@@ -24,7 +24,7 @@ MEMO_LIMIT = 2**29
 class Statistics:
     """Float64 statistics of text latents, per layer and language; activations are not kept.
 
-    `layers` are 0-based blocks, in the order of every tensor's first dimension. `dropped` counts
+    `layers` are 0-based layers, in the order of every tensor's first dimension. `dropped` counts
     tokens that were left out, by reason. With a `matching`, the means are those of the languages
     at the same tokens; errors and scatter are of the texts as they are.
     """
@@ -161,7 +161,7 @@ class Statistics:
         return merged
 
     def at(self, layer: int) -> int:
-        """Position of block `layer` in the tensors; `SpaceError` where it was not collected."""
+        """Position of `layer` in the tensors; `SpaceError` where it was not collected."""
         if layer not in self.layers:
             raise SpaceError(
                 f"Layer {layer} is not in these statistics, which have the layers "
@@ -170,11 +170,11 @@ class Statistics:
         return self.layers.index(layer)
 
     def mean(self, language: str, layer: int) -> Tensor:
-        """`[d]`: mean latent of a language at block `layer`."""
+        """`[d]`: mean latent of a language at `layer`."""
         return self.moments[language].mean[self.at(layer)]
 
     def means(self, layer: int) -> Tensor:
-        """`[K, d]`: mean latents of all languages at block `layer`, in the order `languages`."""
+        """`[K, d]`: mean latents of all languages at `layer`, in the order `languages`."""
         return torch.stack([self.mean(language, layer) for language in self.languages])
 
     def covariance(self, layer: int, language: str | None = None) -> Tensor:

@@ -144,11 +144,11 @@ def _warning(statistics: Statistics, quality: DeltaQuality) -> str:
     s, t = quality.worst
     have = min(statistics.moments[s].texts, statistics.moments[t].texts)
     said = (
-        f"block {quality.layer}: the difference of {s} and {t} has a predicted cosine of "
+        f"layer {quality.layer}: the difference of {s} and {t} has a predicted cosine of "
         f"{quality.worst_cosine:.3f} with the true one"
     )
     if quality.texts_needed is None:
-        return f"{said}, so it is hidden by noise; use many more than the {have} texts in each."
+        return f"{said}: it is lost in the noise, and {have} texts per language are far too few."
     more = max(quality.texts_needed - have, 1)
     return (
         f"{said}, below {GOOD_COSINE}; about {more:,} more texts in each language are needed "
