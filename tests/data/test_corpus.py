@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from langsteer.data.cells import DOUBLED
 from langsteer.data.corpus import Corpus, Text, read_corpus
 from langsteer.errors import CorpusError, LanguageError
 
@@ -86,14 +87,31 @@ def test_any_texts_survive_jsonl(
     assert read_corpus(path).texts == tuple(corpus)
 
 
-@settings(max_examples=40)
-@given(st.lists(rows, min_size=1, max_size=5), st.sampled_from(["csv", "tsv"]))
+in_cells = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from("\n\r\t\",' \x85"), min_size=1
+).filter(str.strip)
+cell_rows = st.builds(Text, in_cells, st.sampled_from(["de", "pt-BR"]), st.none() | st.just("1"))
+
+
+@settings(max_examples=60)
+@given(st.lists(cell_rows, min_size=1, max_size=5), st.sampled_from(["excel", "all quoted"]))
 def test_any_texts_survive_tables(
-    tmp_path_factory: pytest.TempPathFactory, corpus: list[Text], kind: str
+    tmp_path_factory: pytest.TempPathFactory, corpus: list[Text], dialect: str
 ) -> None:
-    path = tmp_path_factory.getbasetemp() / f"any.{kind}"
-    write_table(path, {"csv": "excel", "tsv": "excel-tab"}[kind], corpus)
-    assert read_corpus(path).texts == tuple(corpus)
+    csv.register_dialect("all quoted", "excel-tab", quoting=csv.QUOTE_ALL)
+    path = tmp_path_factory.getbasetemp() / ("any.csv" if dialect == "excel" else "any.tsv")
+    assert read_corpus(write_table(path, dialect, corpus)).texts == tuple(corpus)
+
+
+@settings(max_examples=60)
+@given(st.lists(in_cells.filter(lambda text: not set(text) & set("\t\r\n")), min_size=1))
+def test_fields_of_tsv_stand_as_they_are(
+    tmp_path_factory: pytest.TempPathFactory, given_texts: list[str]
+) -> None:
+    kept = [text for text in given_texts if not DOUBLED.fullmatch(text)]
+    path = tmp_path_factory.getbasetemp() / "plain.tsv"
+    write(path, "text\tlanguage\n" + "".join(f"{text}\tde\n" for text in [*kept, '"x" y']))
+    assert [one.text for one in read_corpus(path).texts] == [*kept, '"x" y']
 
 
 def test_columns_can_be_named(tmp_path: Path) -> None:
@@ -188,7 +206,7 @@ GOOD = '{"text": "a", "language": "de"}\n'
         ('{"text": "a", "language": "german"}', r"'german' is not a language tag.*'de' \(German\)"),
         ('{"text": "a"}', "there is no 'language', only 'text'"),
         ('{"text": 3, "language": "de"}', "'text' is not a string: 3"),
-        ('{"text": "a", "language": null}', "'language' is not a string: None"),
+        ('{"text": "a", "language": null}', "'language' is not a string: null"),
         ('{"text": "a", "language": "de", "concept": [1]}', r"'concept' is neither .*: \[1\]"),
         ('{"text": "\\ud800", "language": "de"}', "half a surrogate pair"),
         ('{"text": "a", ', "not JSON"),
@@ -209,7 +227,7 @@ def test_a_broken_row_of_jsonl_is_named(tmp_path: Path, line: str | bytes, messa
     ("table", "line", "message"),
     [
         ("language\nde\n", 1, "no column 'text' for the text.*It has: 'language'"),
-        ("", 1, "It has: none"),
+        ("", 1, "the table is empty"),
         ('text,language\n"a\nb",de\n,de\n', 4, "the text is empty"),
         ("text,language\na,de,x\n", 2, r"more fields than the header: \['x'\]"),
         ("text,language\na,de\nb\n", 3, "no field for 'language'"),
@@ -258,7 +276,7 @@ def test_a_wrong_column_is_noticed_before_the_end(tmp_path: Path) -> None:
         ("none.jsonl", {}, "no file or folder .*none.jsonl"),
         ("none", {"format": "folder"}, "no file or folder"),
         ("rows.dat", {}, "does not tell its format"),
-        ("rows.dat", {"format": "xml"}, "no format 'xml'. Use one of: jsonl, csv"),
+        ("rows.dat", {"format": "xml"}, "no format 'xml'. Use one of: jsonl, json, csv"),
         ("rows.jsonl", {"split": "dev"}, "'dev' was asked for"),
         ("rows.dat", {"format": "folder"}, "is a file"),
         ("folder", {"format": "jsonl"}, "cannot be read"),

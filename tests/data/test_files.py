@@ -14,7 +14,7 @@ import pytest
 
 from langsteer.data import files
 from langsteer.data.files import check_output, spoken, write_json, write_whole
-from langsteer.data.tables import csv_bytes
+from langsteer.data.spreadsheets import csv_bytes
 from langsteer.errors import CorpusError, LangsteerError
 
 

@@ -74,12 +74,12 @@ def test_a_target_for_answers_that_name_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"answer": "x", "target": "de"}\n{', r"a\.jsonl:2: the row is not JSON"),
+        ('{"answer": "x", "target": "de"}\n{', r"a\.jsonl:2: this is not JSON"),
         ('{"target": "de"}', "there is no answer: one of answer, completion"),
         ('{"answer": "x"}', "--to"),
         ('{"answer": "x", "target": "german"}', "'de' \\(German\\)"),
-        ('{"answer": "x", "target": "de", "references": 3}', '"references" is 3'),
-        ("[1]", r"is \[1\], not an object"),
+        ('{"answer": "x", "target": "de", "references": 3}', "'references' is neither .*: 3"),
+        ("[1]", r"not a JSON object: \[1\]"),
         ("", "holds no answers"),
     ],
 )

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from langsteer.data.files import write_whole
-from langsteer.data.tables import csv_bytes
+from langsteer.data.spreadsheets import csv_bytes
 from langsteer.errors import LangsteerError
 from langsteer.evaluation.metrics import (
     BY_NAME,

@@ -1,37 +1,50 @@
-"""Prompts in the layouts that people have on disk, told apart by what is there.
+"""Prompts in the layouts that people have on disk: one module each, and one line here.
 
-- A file of JSON lines: our own (:mod:`langsteer.data.prompts`), or rows with
-  ``language_code`` and ``question`` as in the published set of CLaS-Bench.
-- A CSV or TSV file with ``language_code`` and ``question``: CLaS-Bench; with ``prompt`` and
-  ``language``: the language confusion benchmark.
-- A folder of text files named by language, one question a line, the same ones in every language:
+A file is told apart by the names of its fields, a folder by what lies in it:
+
+- CSV and TSV files at any depth, such as ``test_sets`` of the language confusion benchmark:
+  ``monolingual/okapi/de.csv``, ``crosslingual/sharegpt/ja.csv``, …; each is read as such a file.
+- Text files named by language, one question a line, the same ones in every language, as in
   CLaS-Bench.
-- A folder with CSV files named by language at any depth, such as ``test_sets`` of the language
-  confusion benchmark: ``monolingual/okapi/de.csv``, ``crosslingual/sharegpt/ja.csv``, …
 """
 
 from __future__ import annotations
 
-import csv
-import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
-from langsteer.data.corpus import read_lines, refuse, table_rows
-from langsteer.data.prompts import Prompt, PromptSet, read_prompts
-from langsteer.errors import CorpusError, LanguageError
-from langsteer.text.tags import display_name, normalise
+from langsteer.data.fields import Row
+from langsteer.data.files import spoken
+from langsteer.data.folders import files_in
+from langsteer.data.lines import read_lines
+from langsteer.data.problems import Problems
+from langsteer.data.prompts import Prompt, PromptSet, lexicon
+from langsteer.data.rows import Rows, read_rows
+from langsteer.errors import CorpusError
 
-QUESTION_COLUMNS = frozenset({"language_code", "question"})
-CONFUSION_COLUMNS = frozenset({"prompt", "language"})
-FALLS_INTO = "en"
-"""The language that models fall into in the language confusion benchmark, and in which its
-cross-lingual prompts are written.
-"""
-CLAS = "clas-bench"
-QUESTIONS = 70
-"""CLaS-Bench asks so many questions in each language, and no more are read."""
+MODULES = (
+    "clas_bench",
+    "language_confusion",
+    "ours",
+)
+"""Each is a module `prompts_NAME` with a `LAYOUT`; the first that fits is taken."""
+TABLES = (".csv", ".tsv")
+QUESTION_FIELDS = ("language_code", "question")
+"""The fields of a question in a folder of text files."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptLayout:
+    """One way in which prompts lie on the disk."""
+
+    fits: Callable[[Rows], bool]
+    """Whether the rows of a file are of this layout."""
+    read: Callable[[Rows, Problems, str | None], list[Prompt]]
+    """The prompts of the rows. What is wrong goes to the problems; the last argument is the
+    language in which the model answers when it is left alone, for layouts that don't name it.
+    """
 
 
 def read_any(path: Path, source: str | None = None) -> PromptSet:
@@ -45,112 +58,56 @@ def read_any(path: Path, source: str | None = None) -> PromptSet:
     Raises:
         CorpusError: There is nothing at the path, or its layout is none of these.
     """
-    if path.is_dir():
-        return _folder(path, source)
-    if path.suffix.lower() in (".csv", ".tsv"):
-        return PromptSet(tuple(_table(path, source)))
-    if path.is_file() and (rows := _question_lines(path)):
-        return PromptSet(tuple(questions(rows)))
-    return read_prompts(path)
-
-
-def _folder(path: Path, source: str | None) -> PromptSet:
-    tables = sorted(path.rglob("*.csv"))
-    if tables:
-        return PromptSet(tuple(prompt for file in tables for prompt in _table(file, source)))
-    texts = sorted(path.glob("*.txt"))
-    if not texts:
+    path = path.expanduser()
+    if not path.exists():
         raise CorpusError(
-            f"The folder {path} holds no prompts. Give a folder of text files named by language "
-            "(de.txt, …), the test_sets of the language confusion benchmark, or a JSONL file."
+            f"There is no file of prompts at {spoken(path)}. Give a JSONL or CSV file, or a folder."
         )
-    rows: list[tuple[str, str]] = []
-    problems = []
-    for file in texts:
-        try:
-            language = normalise(file.stem)
-        except LanguageError as error:
-            problems.append(f"{file}: {error}")
-            continue
-        rows += [(language, line.strip()) for line in read_lines(file) if line.strip()]
-    refuse(str(path), problems)
-    return PromptSet(tuple(questions(rows)))
-
-
-def questions(rows: Iterable[tuple[str, str]]) -> Iterator[Prompt]:
-    """Prompts of CLaS-Bench from languages and questions, the n-th ones of all languages being one
-    concept.
-
-    The prompting baseline is its first one: the question with the request, in English, to answer in
-    the target language.
-    """
-    given = list(rows)
-    languages = sorted({language for language, _ in given})
-    count: Counter[str] = Counter()
-    for language, text in given:
-        count[language] += 1
-        if count[language] <= QUESTIONS:
-            yield Prompt(
-                text=text,
-                language=language,
-                family=CLAS,
-                concepts=(f"{CLAS}:{count[language]}",),
-                instructed={
-                    target: f"{text} Respond in {display_name(target)}."
-                    for target in languages
-                    if target != language
-                },
-            )
-
-
-def _question_lines(path: Path) -> list[tuple[str, str]]:
-    """Language and question of each line; empty if the first line is of another layout."""
-    found = []
-    for line in read_lines(path):
-        if line.strip():
-            try:
-                row = json.loads(line)
-            except ValueError:
-                return []
-            if not isinstance(row, dict) or not row.keys() >= QUESTION_COLUMNS:
-                return []
-            found.append((normalise(str(row["language_code"])), str(row["question"])))
-    return found
-
-
-def _table(path: Path, source: str | None) -> list[Prompt]:
-    rows = table_rows(path, csv.excel_tab if path.suffix.lower() == ".tsv" else csv.excel)
-    _, header = next(rows, (0, []))
-    given = [
-        (f"{path}:{number}", dict(zip(header, fields, strict=False))) for number, fields in rows
-    ]
-    if set(header) >= QUESTION_COLUMNS:
-        return list(
-            questions((normalise(row["language_code"]), row["question"]) for _, row in given)
+    problems = Problems(spoken(path))
+    files = _folder(path, problems) if path.is_dir() else [read_rows(path, problems)]
+    problems.refuse()
+    prompts = [one for rows in files for one in _prompts(rows, problems, source)]
+    problems.refuse()
+    if not prompts:
+        raise CorpusError(
+            f"{spoken(path)} holds no prompts. Write one JSON object per line, such as "
+            '{"prompt": "Why is the sky blue?", "language": "en"}.'
         )
-    if set(header) >= CONFUSION_COLUMNS:
-        return _confusion_prompts(path, given, normalise(source or FALLS_INTO))
+    return PromptSet(tuple(prompts), lexicon(prompts))
+
+
+def _prompts(rows: Rows, problems: Problems, source: str | None) -> list[Prompt]:
+    layouts = [import_module(f"langsteer.data.prompts_{name}").LAYOUT for name in MODULES]
+    layout = next((one for one in layouts if one.fits(rows)), None)
+    if layout is not None:
+        found: list[Prompt] = layout.read(rows, problems, source)
+        return found
     raise CorpusError(
-        f"{path} has the columns {', '.join(map(repr, header)) or 'none'}. A table of prompts "
-        "needs prompt and language (language confusion benchmark) or language_code and question "
-        "(CLaS-Bench)."
+        f"{spoken(rows.path)} has the columns {', '.join(map(repr, rows.header or ()))}. A table "
+        "of prompts needs prompt and language (language confusion benchmark) or language_code and "
+        "question (CLaS-Bench)."
     )
 
 
-def _confusion_prompts(
-    path: Path, rows: Iterable[tuple[str, Mapping[str, str]]], source: str
-) -> list[Prompt]:
-    """Prompts that want an answer in one language, while the model falls into another."""
-    task = next((part for part in path.parts[::-1] if part.endswith("lingual")), "")
-    found, problems = [], []
-    for where, row in rows:
-        try:
-            target = normalise(row["language"])
-        except LanguageError as error:
-            problems.append(f"{where}: {error}")
-            continue
-        family = " ".join(filter(None, (task, row.get("source") or path.parent.name)))
-        if row["prompt"].strip():
-            found.append(Prompt(row["prompt"], source, family=family, targets=(target,)))
-    refuse(str(path), problems)
-    return found
+def _folder(path: Path, problems: Problems) -> list[Rows]:
+    """The rows of every table in a folder or, if there is none, of all its text files together."""
+    tables = files_in(path, TABLES, deep=True)
+    if tables:
+        return [read_rows(file, problems) for file in tables]
+    texts = files_in(path, (".txt",))
+    if not texts:
+        raise CorpusError(
+            f"The folder {spoken(path)} holds no prompts. Give a folder of text files named by "
+            "language (de.txt, …), the test_sets of the language confusion benchmark, or a JSONL "
+            "file."
+        )
+    rows = [
+        Row(
+            f"{spoken(file)}:{number}",
+            dict(zip(QUESTION_FIELDS, (spoken(file.stem), line.strip()), strict=True)),
+        )
+        for file in texts
+        for number, line in enumerate(read_lines(file), start=1)
+        if line.strip()
+    ]
+    return [Rows(path, tuple(rows), QUESTION_FIELDS)]

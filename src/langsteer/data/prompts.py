@@ -8,6 +8,7 @@ One JSON object per line::
 
 Only ``prompt`` and ``language`` are required. References that are a list hold in every language, as
 those of a sum: ``"references": [["19"]]``. ``targets`` names the only languages to be steered to.
+Where a list of strings is meant, one string stands for a list of one. Any other type is an error.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
-from langsteer.data.files import write_whole
+from langsteer.data.fields import Row, by_language, strings_in
+from langsteer.data.files import spoken, write_whole
+from langsteer.data.problems import Problems, shown
+from langsteer.data.rows import read_rows
 from langsteer.errors import CorpusError
 from langsteer.text.tags import normalise
 
@@ -98,15 +101,23 @@ def read_prompts(path: Path) -> PromptSet:
     Raises:
         CorpusError: The file is missing, empty or has a broken line.
     """
-    if not path.is_file():
-        raise CorpusError(f"There is no file of prompts at {path}. Give a JSONL file.")
-    prompts = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if line.strip():
-            prompts.append(_parse(line, f"{path}:{number}"))
+    if not path.exists():
+        raise CorpusError(f"There is no file of prompts at {spoken(path)}. Give a JSONL file.")
+    problems = Problems(spoken(path))
+    prompts = prompts_of(read_rows(path, problems), problems)
+    problems.refuse()
     if not prompts:
-        raise CorpusError(f"{path} holds no prompts. Write one JSON object per line.")
+        raise CorpusError(f"{spoken(path)} holds no prompts. Write one JSON object per line.")
     return PromptSet(tuple(prompts), lexicon(prompts))
+
+
+def prompts_of(rows: Iterable[Row], problems: Problems) -> list[Prompt]:
+    """The prompts of rows; what is wrong with a row goes to the problems."""
+    prompts = []
+    for row in rows:
+        with problems.at(row.place):
+            prompts.append(prompt_of(row))
+    return prompts
 
 
 def lexicon(prompts: Iterable[Prompt]) -> dict[str, frozenset[str]]:
@@ -119,39 +130,67 @@ def lexicon(prompts: Iterable[Prompt]) -> dict[str, frozenset[str]]:
     return {language: frozenset(found) for language, found in names.items()}
 
 
-def _parse(line: str, where: str) -> Prompt:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise CorpusError(f"{where} is not JSON ({error}). Write one object per line.") from error
-    if not isinstance(row, dict) or not isinstance(row.get("language"), str):
-        raise CorpusError(f'{where} has no "language". Every line needs "prompt" and "language".')
-    text = row.get("prompt", row.get("text"))
-    if not isinstance(text, str) or not text.strip():
-        raise CorpusError(f'{where} has no "prompt", or an empty one. Every line needs a text.')
+def prompt_of(row: Row) -> Prompt:
+    """The prompt of a row.
+
+    Raises:
+        CorpusError: It lacks a field, or one holds what it should not.
+        LanguageError: A language is not a tag.
+    """
+    text = row.first(("prompt", "text"))
+    if text is None or not text.strip():
+        raise CorpusError('there is no "prompt", or an empty one. Every row needs a text.')
+    if row.values.get("language") is None:
+        raise CorpusError('there is no "language". Every row needs "prompt" and "language".')
+    family = "" if row.values.get("family") == "" else row.label("family") or "prompts"
     return Prompt(
         text=text,
-        language=normalise(row["language"]),
-        family=str(row.get("family", "prompts")),
-        concepts=tuple(row.get("concepts", ())),
-        references=_references(row.get("references", {}), where),
-        instructed={normalise(tag): str(made) for tag, made in row.get("instructed", {}).items()},
-        lexical=bool(row.get("lexical", False)),
-        stop=row.get("stop"),
-        targets=tuple(normalise(tag) for tag in row.get("targets", ())),
+        language=normalise(row.string("language")),
+        family=family,
+        concepts=row.strings("concepts"),
+        references=_references(row.values.get("references")),
+        instructed=_instructed(row),
+        lexical=row.flag("lexical"),
+        stop=row.text("stop"),
+        targets=tuple(normalise(tag) for tag in row.strings("targets")),
     )
 
 
-def _references(raw: Any, where: str) -> dict[str, References]:
-    if isinstance(raw, list):
-        raw = {ANY: raw} if raw else {}
+def _references(raw: object) -> dict[str, References]:
+    """Language → references; what is not an object holds in every language."""
+    if raw in (None, "", []):
+        return {}
+    what = "'references'"
     if not isinstance(raw, dict):
+        return {ANY: _groups(raw, what)}
+    by_tag = by_language(raw, what, every=ANY)
+    return {tag: _groups(groups, f"{what} in {tag!r}") for tag, groups in by_tag.items()}
+
+
+def _groups(raw: object, what: str) -> References:
+    """The groups of names of one language; a name alone is a group of one."""
+    if isinstance(raw, str):
+        return (strings_in(raw, what),)
+    if raw is None:
+        return ()
+    if not isinstance(raw, list):
         raise CorpusError(
-            f'{where}: "references" is {raw!r}, not an object from language to names.'
+            f"{what} is {shown(raw)}. Write the name that a right answer contains, or a list of "
+            'such names, such as {"de": ["Tokio"]}.'
         )
-    return {
-        tag if tag == ANY else normalise(tag): tuple(
-            (group,) if isinstance(group, str) else tuple(group) for group in groups
-        )
-        for tag, groups in raw.items()
-    }
+    groups = tuple(strings_in(group, what) for group in raw)
+    if not all(groups):
+        raise CorpusError(f"{what} holds an empty group, which no answer contains. Remove it.")
+    return groups
+
+
+def _instructed(row: Row) -> dict[str, str]:
+    made = {}
+    for tag, text in row.mapping("instructed").items():
+        if not isinstance(text, str) or not text.strip():
+            raise CorpusError(
+                f"'instructed' in {tag!r} is {shown(text)}. Write the prompt with the request to "
+                "answer in that language."
+            )
+        made[tag] = text
+    return made

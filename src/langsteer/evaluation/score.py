@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from langsteer.data.answers import GivenAnswer, read_answers
-from langsteer.data.corpus import read_lines
+from langsteer.data.lines import read_lines
 from langsteer.errors import LangsteerError, LanguageError
 from langsteer.evaluation.endpoint import Endpoint, ratings, similarities
 from langsteer.evaluation.metrics import Measured, measure

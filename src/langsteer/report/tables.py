@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from langsteer.data.tables import csv_bytes
+from langsteer.data.spreadsheets import csv_bytes
 from langsteer.evaluation.rates import Rate
 from langsteer.report import numbers
 

@@ -1,0 +1,57 @@
+"""A corpus of rows, one text each: JSON lines, JSON, CSV or TSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from langsteer.data.corpus import CONCEPT, Columns, Corpus, Text
+from langsteer.data.corpus_layouts import CorpusLayout, CorpusSource
+from langsteer.data.fields import Row
+from langsteer.data.problems import Problems
+from langsteer.data.rows import KINDS, SUFFIXES, read_rows
+
+
+def read(source: CorpusSource) -> Corpus:
+    """The corpus of all rows.
+
+    Raises:
+        CorpusError: the file or rows of it cannot be read.
+    """
+    problems = Problems(source.name)
+    rows = read_rows(source.path, problems, source.format)
+    columns = source.columns
+    needed = {"text": columns.text, "language": columns.language}
+    rows.require(needed if columns.concept == CONCEPT else {**needed, "concept": columns.concept})
+    return corpus_of(rows, columns, problems)
+
+
+def corpus_of(rows: Iterable[Row], columns: Columns, problems: Problems) -> Corpus:
+    """The corpus of rows, named as the problems are.
+
+    Raises:
+        CorpusError: there is a problem with any row, or there are none.
+    """
+    texts = []
+    for row in rows:
+        with problems.at(row.place):
+            texts.append(text_of(row, columns))
+    problems.refuse()
+    return Corpus(tuple(texts), problems.name)
+
+
+def text_of(row: Row, columns: Columns) -> Text:
+    """The text of a row.
+
+    Raises:
+        CorpusError: it lacks a column, or one holds what it should not.
+        LanguageError: its language is not a tag.
+    """
+    text, language = row.string(columns.text), row.string(columns.language)
+    if columns.concept != CONCEPT and columns.concept not in row.values:
+        row.string(columns.concept)
+    return Text(text, language, row.label(columns.concept))
+
+
+LAYOUT = CorpusLayout(
+    {kind: tuple(end for end, name in SUFFIXES.items() if name == kind) for kind in KINDS}, read
+)
