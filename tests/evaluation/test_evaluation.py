@@ -186,10 +186,10 @@ def test_prompts_survive_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", r"p\.jsonl:1 is not JSON"),
-        ('{"prompt": "x"}', 'has no "language"'),
+        ("{", r"p\.jsonl:1: this is not JSON"),
+        ('{"prompt": "x"}', 'there is no "language"'),
         ('{"prompt": " ", "language": "en"}', 'no "prompt"'),
-        ('{"prompt": "x", "language": "en", "references": 3}', '"references" is 3'),
+        ('{"prompt": "x", "language": "en", "references": 3}', "'references' is 3"),
         ("", "holds no prompts"),
     ],
 )
