@@ -517,7 +517,7 @@ def test_matched_statistics_merge_and_are_stored(gains):
     merged = parts[0].merge(parts[1])
     same(whole, merged)
     torch.testing.assert_close(whole.covariance(5), merged.covariance(5))
-    again = unpack(*pack(whole))
+    again, _ = unpack(*pack(whole))
     same(whole, again)
     with pytest.raises(SpaceError, match="merge before saving"):
         again.merge(merged)

@@ -1,13 +1,11 @@
 """The artifact: what was estimated for one model, with where it came from, in one file.
 
-The file is a safetensors file. Its tensors are those of `statistics.storage.pack`; under the
-metadata key `langsteer` is one JSON object with the rest. Nothing in it is ever executed.
+Its tensors are those of `statistics.storage.pack` and of the increments; the rest is in the header.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import platform
 import warnings as python_warnings
@@ -18,23 +16,38 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 import langsteer
-from langsteer.data.files import write_whole
 from langsteer.edits.edit import Edit
 from langsteer.edits.guard import Guard
 from langsteer.edits.maps import Map
 from langsteer.edits.scope import Scope
-from langsteer.errors import SpaceError
+from langsteer.errors import LangsteerError, SpaceError
 from langsteer.estimators import estimate
+from langsteer.space import file
+from langsteer.space.facts import CorpusFacts
+from langsteer.space.fields import Fields
+from langsteer.space.header import (
+    Extra,
+    check_places,
+    check_point,
+    corpus_of,
+    increments_as_json,
+    increments_of,
+    joined,
+    model_of,
+    point_as_json,
+    point_of,
+    unknown,
+    versions_of,
+)
 from langsteer.space.identity import Bound, ModelIdentity, compare
+from langsteer.space.increments import Increments, chosen, refused
 from langsteer.space.memo import Memo
-from langsteer.space.point import OperatingPoint, PairPoint
+from langsteer.space.point import OperatingPoint, PairPoint, layers_of
 from langsteer.statistics import Statistics
-from langsteer.statistics.storage import pack, unpack
+from langsteer.statistics.storage import pack, places, unpack
 from langsteer.statistics.uncertainty import warnings
 from langsteer.text.tags import choose
 
@@ -45,8 +58,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CorpusFacts", "OperatingPoint", "PairPoint", "Space"]
 
-FORMAT_VERSION = 1
-KEY = "langsteer"
+OF_FILE = {"format_version": 0, "format_minor": 0, file.CHECKSUM: ""}
+"""What the file adds to the header."""
 DEFAULT_DEPTH = 0.6
 """Where to edit when nobody has tuned: at the output of the layer at this share of the depth."""
 
@@ -61,16 +74,6 @@ def _versions() -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class CorpusFacts:
-    """The texts that a space was fitted on; `texts` and `tokens` are per language."""
-
-    name: str
-    digest: str
-    texts: Mapping[str, int]
-    tokens: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
 class Space:
     """What was estimated for one model: statistics of its latents in several languages.
 
@@ -82,7 +85,9 @@ class Space:
     corpus: CorpusFacts
     statistics: Statistics
     operating_point: OperatingPoint | None = None
+    increments: tuple[Increments, ...] = ()
     versions: Mapping[str, str] = field(default_factory=_versions)
+    extra: Extra = field(default_factory=Extra, repr=False)
     _memo: Memo = field(default_factory=Memo, init=False, repr=False, compare=False)
 
     @classmethod
@@ -200,9 +205,25 @@ class Space:
         layers: Iterable[int] | None = None,
         estimator: str | None = None,
     ) -> dict[int, Map]:
-        """Layer → map; `layers` default to those of the operating point."""
-        chosen = self._point().layers if layers is None else layers
-        return {layer: self.map(source, target, layer, estimator) for layer in chosen}
+        """Layer → map; `layers` default to those of the operating point.
+
+        At several layers these are increments, which must be in the space: see `with_increments`.
+        Raises `SpaceError` where they are not, and else as `map`.
+        """
+        point = self._point()
+        wanted = point.layers if layers is None else layers_of(layers)
+        return self._maps(source, target, replace(point, layers=wanted, pairs=()), estimator)
+
+    def _maps(
+        self, source: str | None, target: str, point: OperatingPoint, estimator: str | None
+    ) -> dict[int, Map]:
+        name = estimator or point.estimator
+        if len(point.layers) == 1:
+            return {layer: self.map(source, target, layer, name) for layer in point.layers}
+        if name != "difference" or source is None:
+            raise refused(name, point.layers)
+        origin, goal = choose(source, self.languages), choose(target, self.languages)
+        return chosen(self.increments, point.layers, point.scope, origin, goal)
 
     def edit(
         self,
@@ -225,7 +246,8 @@ class Space:
 
         Raises:
             LanguageError: a language is not here, or the estimator needs the source.
-            SpaceError: a layer is not here, or something that the estimator needs.
+            SpaceError: a layer is not here, or something that the estimator needs; or the point
+                has several layers, and no increments were fitted at exactly these.
             SteeringError: there is no such estimator.
         """
         origin = None if source is None else choose(source, self.languages)
@@ -236,7 +258,7 @@ class Space:
 
         def make() -> Edit:
             return Edit(
-                maps=self.maps(origin, goal, at.layers, name),
+                maps=self._maps(origin, goal, at, name),
                 strength=at.strength,
                 scope=Scope.parse(at.scope),
                 guard=self.guard(goal, min(at.layers)) if guard else None,
@@ -271,7 +293,7 @@ class Space:
         for layers in (point.layers, *(own.layers for own in point.pairs)):
             for layer in layers:
                 self.statistics.at(layer)
-        return replace(self, operating_point=point)
+        return replace(self, operating_point=point, extra=self.extra.without("operating_point"))
 
     def warnings(self, layers: Sequence[int]) -> list[str]:
         """What is not known well enough at `layers`, and how many more texts it takes."""
@@ -303,42 +325,113 @@ class Space:
     def _point(self) -> OperatingPoint:
         return self.operating_point or self.default_point()
 
+    def with_increments(
+        self,
+        model: Any,
+        corpus: Corpus,
+        layers: Iterable[int],
+        pairs: Iterable[tuple[str, str]] | None = None,
+        *,
+        scope: str | None = None,
+        options: Reading | None = None,
+        progress: bool = False,
+    ) -> Space:
+        """The same space with what edits at several layers are made of.
+
+        For each pair, the texts of its source are run once for each layer but the first, with the
+        increments found so far in force. All ordered pairs of K languages at L layers thus take
+        (K - 1) · (L - 1) times the time of fitting the space.
+
+        Args:
+            model: the `Model` that the space was fitted on.
+            corpus: the texts that it was fitted on, or others.
+            layers: the layers of the edits, two or more.
+            pairs: (source, target); all ordered pairs of languages if None.
+            scope: the positions of a text that are steered meanwhile; None: the last alone if the
+                last tokens are pooled, else all.
+            options: how texts are read; as while fitting if None.
+            progress: show a bar on standard error.
+
+        Raises:
+            SpaceError: fewer than two layers, or one that is not in the model.
+            LanguageError: a language is not in the space, or not in the corpus.
+            CorpusError, ModelError, LatentError: as `fitting.collect`.
+        """
+        from langsteer.fitting.increments import add_increments
+
+        return add_increments(
+            self, model, corpus, layers, pairs, scope=scope, options=options, progress=progress
+        )
+
+    def joined(self, increments: Increments) -> Space:
+        """The same space with further increments; those of the same pairs are replaced."""
+        same = (increments.layers, increments.scope)
+        others = [one for one in self.increments if (one.layers, one.scope) != same]
+        mine = [one for one in self.increments if (one.layers, one.scope) == same]
+        whole = mine[0].joined(increments) if mine else increments
+        return replace(self, increments=(*others, whole))
+
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the file whole or not at all. `SpaceError` when the folder cannot be written."""
-        tensors, values = pack(self.statistics, torch.float32)
-        header = {
-            "format_version": FORMAT_VERSION,
+        """Write the file whole or not at all.
+
+        Raises:
+            SpaceError: the folder cannot be written, or something in the space is not finite.
+        """
+        tensors, _ = pack(self.statistics, torch.float32)
+        for one in self.increments:
+            tensors |= {one.name(pair): shift for pair, shift in one.shifts.items()}
+        known = file.plain(self._header())
+        file.write(Path(path), joined(known, self.extra.header), {**self.extra.tensors, **tensors})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Space:
+        """Read a space, of this version or of version 0.1.
+
+        What a newer minor version wrote beyond this one is kept and saved again.
+
+        Raises:
+            SpaceError: the file is missing, cut short, foreign, too new or damaged.
+        """
+        header, tensors = file.read(Path(path))
+        try:
+            return cls._of(header, tensors)
+        except LangsteerError as error:
+            file.damaged(Path(path), error)
+
+    @classmethod
+    def _of(cls, header: dict[str, Any], tensors: dict[str, Tensor]) -> Space:
+        fields = Fields.of(header, "header")
+        model, point = model_of(fields), point_of(fields)
+        values = fields.fields("statistics").values
+        layers, languages = places(values)
+        check_places(model, layers, languages)
+        statistics, left = unpack(tensors, values)
+        if statistics.width != model.width:
+            raise SpaceError(f"the statistics are {statistics.width} wide, not {model.width}")
+        if point is not None:
+            check_point(point, layers, languages)
+        found = cls(
+            model=model,
+            corpus=corpus_of(fields),
+            statistics=statistics,
+            operating_point=point,
+            increments=increments_of(fields, left, model.width),
+            versions=versions_of(fields),
+        )
+        return replace(found, extra=Extra(unknown(header, found._header() | OF_FILE), left))
+
+    def _header(self) -> dict[str, Any]:
+        """The header as plain values, without what the file adds."""
+        return {
             "site": "block_output",
             "layer_base": 0,
             "model": asdict(self.model),
             "corpus": asdict(self.corpus),
-            "statistics": values,
-            "operating_point": None
-            if self.operating_point is None
-            else asdict(self.operating_point),
+            "statistics": pack(self.statistics, torch.float32)[1],
+            "operating_point": point_as_json(self.operating_point),
+            "increments": increments_as_json(self.increments),
             "versions": dict(self.versions),
         }
-        metadata = {KEY: json.dumps(header, ensure_ascii=False)}
-        write_whole(Path(path), to_bytes(tensors, metadata=metadata), SpaceError)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Space:
-        """Read a space. `SpaceError` for a file that is missing, cut short, foreign or too new."""
-        header, tensors = _read(Path(path))
-        try:
-            point = header["operating_point"]
-            return cls(
-                model=ModelIdentity(**header["model"]),
-                corpus=CorpusFacts(**header["corpus"]),
-                statistics=unpack(tensors, header["statistics"]),
-                operating_point=None if point is None else _point(point),
-                versions=header["versions"],
-            )
-        except (KeyError, TypeError, IndexError, ValueError) as error:
-            raise SpaceError(
-                f"{path} is a langsteer space, but its header is damaged ({error!r}). Fit it "
-                "again with `langsteer fit`."
-            ) from error
 
 
 def bytes_of(map_: Map) -> int:
@@ -353,48 +446,3 @@ def _prompts(prompts: PromptSet | str | os.PathLike[str]) -> PromptSet:
     from langsteer.data.prompt_layouts import read_any
 
     return read_any(Path(prompts))
-
-
-def _point(values: Mapping[str, Any]) -> OperatingPoint:
-    pairs = [
-        PairPoint(**{**own, "layers": tuple(own["layers"])}) for own in values.get("pairs", ())
-    ]
-    return OperatingPoint(**{**values, "layers": tuple(values["layers"]), "pairs": tuple(pairs)})
-
-
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = _header(path, file.metadata() or {})
-            return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError as error:
-        raise SpaceError(
-            f"There is no file {path}. Check the path, or make a space with `langsteer fit`."
-        ) from error
-    except (SafetensorError, OSError) as error:
-        raise SpaceError(
-            f"{path} cannot be read as a space: {error}. It is cut short or not a safetensors "
-            "file. Copy it again, or fit it again with `langsteer fit`."
-        ) from error
-
-
-def _header(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
-    if KEY not in metadata:
-        raise SpaceError(
-            f"{path} is a safetensors file, but not a langsteer space: its metadata has no key "
-            f"{KEY!r}. Give a file that `langsteer fit` wrote."
-        )
-    try:
-        header = json.loads(metadata[KEY])
-        written = header["format_version"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise SpaceError(
-            f"The header of {path} is damaged ({error!r}). Fit it again with `langsteer fit`."
-        ) from error
-    if not isinstance(written, int) or written > FORMAT_VERSION:
-        raise SpaceError(
-            f"{path} has the format version {written}, but this langsteer reads up to version "
-            f"{FORMAT_VERSION}. Upgrade langsteer, or fit the space again."
-        )
-    found: dict[str, Any] = header
-    return found

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, cast, get_args
 
 import torch
 from torch import Tensor
 
+from langsteer.errors import SpaceError
 from langsteer.statistics.alignment import Alignment
 from langsteer.statistics.moments import Moments
+from langsteer.statistics.pooling import POOLINGS
 from langsteer.statistics.sample import Part, Sample
-from langsteer.statistics.scatter import POOLED, Scatter
+from langsteer.statistics.scatter import POOLED, Observation, Scatter, SecondMoments
 from langsteer.statistics.statistics import Statistics
 
 MOMENTS = ("mean", "squares", "lean", "scatter")
 WIDE = ("moment", "within", "mean", "spread")
+FLOATING = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+LIMIT = 2**63
+"""Whole numbers are below this."""
 SMALL = ("counts", "laplacian", "overlap")
 
 
@@ -43,45 +49,162 @@ def pack(
     return {name: value.contiguous() for name, value in tensors.items()}, _values(statistics)
 
 
-def unpack(tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> Statistics:
-    """The statistics that `pack` took apart. `KeyError` where something is missing."""
-    languages = tuple(values["languages"])
-    stacked = [tensors[f"moments.{name}"].double().unbind(1) for name in MOMENTS]
-    counts = values["counts"]
+def places(values: Mapping[str, Any]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """The layers and the languages. `SpaceError` where they are not lists of such."""
+    layers, languages = _list(values, "layers", int), _list(values, "languages", str)
+    return tuple(layers), tuple(languages)
+
+
+def unpack(
+    tensors: Mapping[str, Tensor], values: Mapping[str, Any]
+) -> tuple[Statistics, dict[str, Tensor]]:
+    """The statistics that `pack` took apart, and the tensors that are not of them.
+
+    Raises `SpaceError` where something is missing, or has another kind or shape than the values
+    say.
+    """
+    layers, languages = places(values)
+    rest = _Tensors(dict(tensors))
+    width, concepts = _whole(values, "width", 1), _whole(values, "concepts")
+    n, k = len(layers), len(languages)
+    stacked = [rest.take(f"moments.{name}", n, k, width).double().unbind(1) for name in MOMENTS]
+    counts = _object(values, "counts")
+    texts, tokens = (_list(counts, name, int, k) for name in ("texts", "tokens"))
+    weight, weight2 = (_list(counts, name, float, k) for name in ("weight", "weight2"))
     moments = {
         language: Moments(
-            counts["texts"][i],
-            counts["tokens"][i],
-            counts["weight"][i],
-            counts["weight2"][i],
-            *(part[i] for part in stacked),
+            texts[i], tokens[i], weight[i], weight2[i], *(part[i] for part in stacked)
         )
         for i, language in enumerate(languages)
     }
-    aligned = {name: tensors[f"alignment.{name}"].double() for name in WIDE + SMALL}
-    at, mode, size = tuple(values["at"]), values["second_moments"], values["sample"]
-    keys = {"none": (), "pooled": (POOLED,), "language": languages}[mode]
-    return Statistics(
-        layers=tuple(values["layers"]),
-        width=values["width"],
-        pooling=values["pooling"],
+    shapes = {
+        "moment": (n, k, width),
+        "within": (n, width),
+        "mean": (n, k, width),
+        "spread": (n, width),
+        "counts": (k,),
+        "laplacian": (k, k),
+        "overlap": (k, k),
+    }
+    aligned = {
+        name: rest.take(f"alignment.{name}", *shapes[name]).double() for name in WIDE + SMALL
+    }
+    at = tuple(_list(values, "at", int))
+    if any(place >= n for place in at):
+        raise SpaceError(f"statistics.at is {list(at)}, but there are {n} layers")
+    size = _whole(values, "sample")
+    parts = {one: _part(rest, one, len(at), width) for one in languages} if size else {}
+    found = Statistics(
+        layers=layers,
+        width=width,
+        pooling=_one_of(values, "pooling", POOLINGS),
         moments=moments,
-        alignment=Alignment(languages=languages, concepts=values["concepts"], **aligned),
-        # Second moments keep the dtype they come in: they are large, and widened when used.
-        scatter=Scatter(
-            mode,
-            at,
-            {key: tensors[f"scatter.{key or 'pooled'}"] for key in keys},
-            values.get("observation", "texts"),
-        ),
-        sample=Sample(size, at, {one: _part(tensors, one) for one in languages} if size else {}),
-        dropped=dict(values["dropped"]),
+        alignment=Alignment(languages=languages, concepts=concepts, **aligned),
+        scatter=_scatter(rest, values, at, languages, width),
+        sample=Sample(size, at, parts),
+        dropped=_counts(values, "dropped"),
     )
+    return found, rest.left
 
 
-def _part(tensors: Mapping[str, Tensor], language: str) -> Part:
-    keys = tuple(tensors[f"sample.{language}.keys"].tolist())
-    return Part(keys, tensors[f"sample.{language}.latents"], tensors[f"sample.{language}.weights"])
+class _Tensors:
+    """Tensors by name, each to be taken once: `left` are those that nobody took."""
+
+    def __init__(self, left: dict[str, Tensor]) -> None:
+        self.left = left
+
+    def take(self, name: str, *shape: int | None, whole: bool = False) -> Tensor:
+        """The tensor of that shape (None: any number); floating, or of whole numbers."""
+        if name not in self.left:
+            raise SpaceError(f"there is no tensor {name!r}")
+        tensor = self.left.pop(name)
+        fits = len(shape) == tensor.ndim and all(
+            wanted in (None, have) for wanted, have in zip(shape, tensor.shape, strict=True)
+        )
+        kind = tensor.dtype == torch.int64 if whole else tensor.dtype in FLOATING
+        if not fits or not kind:
+            raise SpaceError(
+                f"the tensor {name!r} has the shape {list(tensor.shape)} and the type "
+                f"{tensor.dtype}, which is not what the header says"
+            )
+        return tensor
+
+
+def _scatter(
+    rest: _Tensors,
+    values: Mapping[str, Any],
+    at: tuple[int, ...],
+    languages: tuple[str, ...],
+    width: int,
+) -> Scatter:
+    mode = _one_of(values, "second_moments", get_args(SecondMoments))
+    observation = values.get("observation", "texts")
+    if observation not in get_args(Observation):
+        raise SpaceError(f"statistics.observation is {observation!r}")
+    keys = {"none": (), "pooled": (POOLED,), "language": languages}[mode]
+    # Second moments keep the dtype they come in: they are large, and widened when used.
+    sums = {key: rest.take(f"scatter.{key or 'pooled'}", len(at), width, width) for key in keys}
+    return Scatter(mode, at, sums, observation)
+
+
+def _part(rest: _Tensors, language: str, layers: int, width: int) -> Part:
+    keys = rest.take(f"sample.{language}.keys", None, whole=True)
+    latents = rest.take(f"sample.{language}.latents", len(keys), layers, width)
+    weights = rest.take(f"sample.{language}.weights", len(keys))
+    return Part(tuple(keys.tolist()), latents, weights)
+
+
+def _get(values: Mapping[str, Any], name: str) -> Any:
+    if name not in values:
+        raise SpaceError(f"statistics lack {name!r}")
+    return values[name]
+
+
+def _whole(values: Mapping[str, Any], name: str, least: int = 0) -> int:
+    value = _get(values, name)
+    if not _is(value, int) or value < least:
+        raise SpaceError(f"statistics.{name} is {value!r}, not a whole number from {least} on")
+    found: int = value
+    return found
+
+
+def _object(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = _get(values, name)
+    if not isinstance(value, Mapping):
+        raise SpaceError(f"statistics.{name} is {value!r}, not an object")
+    return value
+
+
+def _counts(values: Mapping[str, Any], name: str) -> dict[str, int]:
+    found = _object(values, name)
+    return {key: _whole(found, key) for key in found}
+
+
+def _list(values: Mapping[str, Any], name: str, kind: type, length: int | None = None) -> list[Any]:
+    value = _get(values, name)
+    if not isinstance(value, list) or not all(_is(one, kind) for one in value):
+        raise SpaceError(f"statistics.{name} is {value!r:.60}, not a list of {kind.__name__}")
+    if kind is not str and any(one < 0 for one in value):
+        raise SpaceError(f"statistics.{name} is {value!r:.60}, and has a number below 0")
+    if length is not None and len(value) != length:
+        raise SpaceError(f"statistics.{name} has {len(value)} values for {length} languages")
+    return value
+
+
+def _one_of(values: Mapping[str, Any], name: str, known: Sequence[Any]) -> Any:
+    value = _get(values, name)
+    if value not in known:
+        raise SpaceError(f"statistics.{name} is {value!r:.60}, not one of {', '.join(known)}")
+    return value
+
+
+def _is(value: object, kind: type) -> bool:
+    """Whether a value is text, a whole number or a finite number of usual size."""
+    if isinstance(value, bool):
+        return False
+    if isinstance(value, int):
+        return kind is not str and abs(value) < LIMIT
+    return isinstance(value, kind) and (kind is not float or math.isfinite(cast(float, value)))
 
 
 def _values(statistics: Statistics) -> dict[str, Any]:
