@@ -1,5 +1,7 @@
 """Several layers: each adds what has not arrived, where the right answer is known."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -10,10 +12,11 @@ from langsteer.edits.edit import Edit
 from langsteer.edits.maps import Shift
 from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.steered import steering
-from langsteer.errors import LanguageError, SteeringError
+from langsteer.errors import LanguageError, SpaceError, SteeringError
 from langsteer.fitting.collect import collect, token_table
 from langsteer.fitting.increments import fit_increments
 from langsteer.fitting.reading import Reading
+from langsteer.space.space import OperatingPoint, Space
 from langsteer.statistics import Statistics
 
 CORPUS = Corpus(
@@ -107,6 +110,38 @@ def test_what_does_not_fit_is_an_error(loaded: Model) -> None:
         fit_increments(loaded, CORPUS, [1], "de", "de")
     with pytest.raises(LanguageError):
         fit_increments(loaded, CORPUS, [1], "de", "zh")
+
+
+def test_a_space_makes_edits_at_several_layers_of_increments(loaded: Model, tmp_path: Path) -> None:
+    plain = Space.fit(loaded, CORPUS)
+    space = plain.with_increments(loaded, CORPUS, [2, 0], [("de", "fr")])
+    space = space.with_increments(loaded, CORPUS, [1, 2])
+    space.save(tmp_path / "s")
+    space = Space.load(tmp_path / "s")
+    point = OperatingPoint((0, 2))
+    edit = space.edit("de", "fr", point=point)
+    alone = fit_increments(loaded, CORPUS, [0, 2], "de", "fr")
+    for layer in (0, 2):
+        torch.testing.assert_close(edit.maps[layer].vector, alone[layer].vector)
+        assert float(lack(loaded, edit.maps, layer).norm()) < 1e-4
+    assert list(space.edit("fr", "de", point=OperatingPoint((1, 2))).maps) == [1, 2]
+    with pytest.raises(SpaceError, match="--increments 0,2 --from fr --to de"):
+        space.edit("fr", "de", point=point)
+    with pytest.raises(SpaceError, match="--increments 0,1,2"):
+        plain.edit("de", "fr", point=OperatingPoint((0, 1, 2)))
+    with pytest.raises(SpaceError, match="two or more layers"):
+        plain.with_increments(loaded, CORPUS, [1])
+    with pytest.raises(LanguageError):
+        plain.with_increments(loaded, CORPUS, [1, 2], [("de", "zh")])
+
+
+def test_increments_of_other_texts_than_the_space_was_fitted_on(loaded: Model) -> None:
+    """The texts at hand decide, and a layer that the space lacks is collected."""
+    other = Corpus(CORPUS.texts[1:], "fewer")
+    space = Space.fit(loaded, CORPUS, Reading(layers=[1]))
+    found = space.with_increments(loaded, other, [0, 1], [("de", "fr")]).increments[0]
+    alone = fit_increments(loaded, other, [0, 1], "de", "fr")
+    torch.testing.assert_close(found.shifts["de", "fr"][1], alone[1].vector)
 
 
 def test_matched_increments_leave_no_matched_difference(loaded: Model) -> None:

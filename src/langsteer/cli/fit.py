@@ -69,6 +69,26 @@ def fit(
             "difference, mean and effects need, are always stored.",
         ),
     ] = "difference",
+    increments: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I,I[,I…]",
+            help="Also fit edits at these layers together, such as 3,4,5, for --layer 3,4,5 later. "
+            "All pairs of K languages at L layers take (K - 1)(L - 1) times as long as the rest.",
+        ),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="TAG[,TAG…]", help="With --increments: only from these languages."
+        ),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--to", metavar="TAG[,TAG…]", help="With --increments: only to these languages."
+        ),
+    ] = None,
     memory: Annotated[
         float, typer.Option("--memory", min=0, help="Memory limit for what is stored, in GiB.")
     ] = 4.0,
@@ -93,6 +113,11 @@ def fit(
     check_output(output, inputs=(corpus, model))
     if pooling not in POOLINGS:
         raise LangsteerError(f"--pooling {pooling!r} is unknown. Use one of {', '.join(POOLINGS)}.")
+    together = numbers(increments)
+    if together is None and (source is not None or target is not None):
+        raise LangsteerError("--from and --to choose the pairs of --increments. Give that as well.")
+    if together is not None and len(together) < 2:
+        raise LangsteerError(f"--increments {increments} names one layer, which needs none.")
     texts = read_corpus(
         corpus,
         text_column=text_column,
@@ -118,9 +143,29 @@ def fit(
         progress=not as_json,
     )
     space.save(output)
+    if together is not None:
+        pairs = pairs_of(space.languages, source, target)
+        space = space.with_increments(loaded, texts, together, pairs, progress=not as_json)
+        space.save(output)
     found = inspection(space)
     if as_json:
         print_json({"space": str(output), **found})
     else:
         print_inspection(found, out)
         out.print(f"\nwrote [bold]{escaped(output)}[/bold]", highlight=False)
+
+
+def pairs_of(
+    languages: tuple[str, ...], source: str | None, target: str | None
+) -> list[tuple[str, str]]:
+    """The ordered pairs of languages from those of one list to those of another.
+
+    Raises:
+        LanguageError: a language is not among those at hand.
+        LangsteerError: there is no pair.
+    """
+    froms, tos = tags(source, languages), tags(target, languages)
+    pairs = [(one, other) for one in froms for other in tos if one != other]
+    if not pairs:
+        raise LangsteerError(f"There is no pair of languages from {source} to {target}.")
+    return pairs

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from langsteer.cli.terminal import escaped
+from langsteer.space.header import increments_as_json
 from langsteer.space.space import Space
 from langsteer.statistics.uncertainty import delta_quality
 from langsteer.text.tags import display_name
@@ -49,6 +50,7 @@ def inspection(space: Space, layer: int | None = None) -> dict[str, Any]:
             for row, language in enumerate(space.languages)
         ],
         "layers": [asdict(one) for one in delta_quality(space.statistics)],
+        "increments": increments_as_json(space.increments),
         "dropped": dict(space.dropped),
         "warnings": list(space.warnings((chosen,))),
     }

@@ -13,7 +13,6 @@ from typing import Final, Literal
 
 from langsteer.data.prompts import Prompt, PromptSet
 from langsteer.edits.edit import Edit
-from langsteer.edits.scope import Scope
 from langsteer.engines.transformers.generation import generate
 from langsteer.engines.transformers.model import Model
 from langsteer.errors import LanguageError
@@ -110,12 +109,7 @@ def edit_for(
     space: Space, point: OperatingPoint, source: str, target: str, estimator: str | None = None
 ) -> Edit:
     """The edit that an operating point prescribes for one pair of languages."""
-    point = point.of(source, target)
-    maps = {
-        layer: space.map(source, target, layer, estimator or point.estimator)
-        for layer in point.layers
-    }
-    return Edit(maps=maps, strength=point.strength, scope=Scope.parse(point.scope))
+    return space.edit(source, target, estimator=estimator, point=point)
 
 
 class Runner:
