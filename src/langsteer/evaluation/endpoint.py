@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from langsteer.data.answers import GivenAnswer
-from langsteer.errors import LangsteerError
+from langsteer.errors import LangsteerError, optional_imports
 
 TEXTS_PER_REQUEST = 64
 WORKERS = 8
@@ -184,10 +184,6 @@ def _rating(reply: str) -> float | None:
 
 
 def _http() -> Any:
-    try:
-        return import_module("httpx2")
-    except ImportError as error:
-        raise LangsteerError(
-            "asking an endpoint needs the package httpx2, which is not installed. Install it with: "
-            "pip install 'langsteer[metrics]'"
-        ) from error
+    with optional_imports():
+        module = import_module("httpx2")
+    return module

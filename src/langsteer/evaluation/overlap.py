@@ -7,7 +7,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from langsteer.errors import LangsteerError
+from langsteer.errors import MissingExtraError, optional_imports
 from langsteer.evaluation.judge import normalised, occurs
 
 
@@ -51,18 +51,13 @@ def has_chrf() -> bool:
     """Whether sacrebleu is installed."""
     try:
         _scorer()
-    except LangsteerError:
+    except MissingExtraError:
         return False
     return True
 
 
 @cache
 def _scorer() -> Any:
-    try:
+    with optional_imports():
         metrics = import_module("sacrebleu.metrics.chrf")
-    except ImportError as error:
-        raise LangsteerError(
-            "chrF needs the package sacrebleu, which is not installed. Install it with: "
-            "pip install 'langsteer[metrics]'"
-        ) from error
     return metrics.CHRF()
