@@ -12,6 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from langsteer.cli.terminal import escaped
 from langsteer.data.files import write_whole
 from langsteer.data.spreadsheets import csv_bytes
 from langsteer.errors import LangsteerError
@@ -102,7 +103,7 @@ def scores_table(parts: Sequence[Part], meaning: str | None = None) -> Table:
         for number, metric in enumerate(shown):
             one = part.estimates[metric.name]
             table.add_row(
-                *([part.name if number == 0 else ""] if named else []),
+                *([escaped(part.name) if number == 0 else ""] if named else []),
                 f"{metric.title} {ARROWS[metric.better]}".strip(),
                 shown_estimate(one),
                 f"{one.n:,}",
