@@ -19,7 +19,7 @@ from langsteer.demo.run import MODEL
 from langsteer.demo.tasks import matching_corpus, plain_corpus, prompts
 from langsteer.edits.edit import Edit
 from langsteer.edits.guard import Guard
-from langsteer.engines.transformers.generation import generate
+from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.source import source_languages
 from langsteer.evaluation.judge import Judge
@@ -34,12 +34,10 @@ NEW = 24
 
 
 def answers(loaded: Model, asked: Sequence[Prompt], edits: Sequence[Edit | None]) -> list[str]:
-    return generate(
-        loaded.stream,
-        loaded.tokenizer,
+    return loaded.generate(
         [prompt.text for prompt in asked],
         edits,
-        max_new_tokens=NEW,
+        Generation(max_new_tokens=NEW),
         stop=[prompt.stop for prompt in asked],
     )
 

@@ -17,7 +17,7 @@ from langsteer.demo.tasks import matching_corpus, prompts
 from langsteer.edits.edit import Edit
 from langsteer.edits.maps import Shift
 from langsteer.edits.scope import Scope
-from langsteer.engines.transformers.generation import generate
+from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.steered import steering
 from langsteer.evaluation.rates import rate
@@ -52,12 +52,10 @@ def differences(statistics: Statistics, layers: tuple[int, ...], target: str) ->
 
 def correct(loaded: Model, maps: dict[int, Shift], todo: list[Prompt], target: str) -> list[float]:
     """For each prompt, whether the steered answer holds the right name in the target language."""
-    texts = generate(
-        loaded.stream,
-        loaded.tokenizer,
+    texts = loaded.generate(
         [prompt.text for prompt in todo],
         Edit(maps, scope=Scope.parse(SCOPE)),
-        max_new_tokens=NEW_TOKENS,
+        Generation(max_new_tokens=NEW_TOKENS),
         stop=[prompt.stop for prompt in todo],
     )
     return [

@@ -25,7 +25,7 @@ from pathlib import Path
 from langsteer.demo.run import MODEL
 from langsteer.demo.tasks import matching_corpus, prompts
 from langsteer.edits.edit import Edit
-from langsteer.engines.transformers.generation import generate
+from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.model import Model
 from langsteer.estimators.registry import keep_for
 from langsteer.evaluation.runner import Case, Outcome, Runner, cases, ordered_pairs
@@ -223,12 +223,10 @@ def _timed(loaded: Model, rows: Sequence[tuple[str, Edit]]) -> tuple[list[str], 
     seconds, answers = [], []
     for _ in range(SHARED_RUNS):
         began = time.process_time()
-        answers = generate(
-            loaded.stream,
-            loaded.tokenizer,
+        answers = loaded.generate(
             [text for text, _ in rows],
             [edit for _, edit in rows],
-            max_new_tokens=SHARED_TOKENS,
+            Generation(max_new_tokens=SHARED_TOKENS),
         )
         seconds.append(time.process_time() - began)
     return answers, min(seconds)

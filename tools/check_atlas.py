@@ -12,7 +12,7 @@ import sys
 from collections import defaultdict
 
 from langsteer.demo.documents import FAMILIES, Document, Writer
-from langsteer.engines.transformers.generation import generate
+from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.model import Model
 from langsteer.evaluation.judge import normalised, occurs
 
@@ -48,7 +48,7 @@ def main() -> None:
     for family in FAMILIES:
         documents = sample(family)
         prompts = [document.prompt for document in documents]
-        answers = generate(loaded.stream, loaded.tokenizer, prompts, None, max_new_tokens=64)
+        answers = loaded.generate(prompts, None, Generation(max_new_tokens=64))
         right: dict[str, list[bool]] = defaultdict(list)
         for document, answer in zip(documents, answers, strict=True):
             right[document.language].append(is_right(document, answer))

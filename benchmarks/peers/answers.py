@@ -10,7 +10,7 @@ from questions import Asked
 from torch import Tensor, nn
 from treatments import Candidate, Treatment
 
-from langsteer.engines.transformers.generation import generate
+from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.model import Model
 from langsteer.evaluation.judge import Judge
 from langsteer.evaluation.runner import STEERED, Outcome
@@ -49,16 +49,16 @@ def _generated(loaded: Model, asked: Asked, treated: Sequence[Treatment]) -> lis
     texts = [""] * len(treated)
     for rows in groups.values():
         with biased(loaded.hf, treated[rows[0]].bias):
-            found = generate(
-                loaded.stream,
-                loaded.tokenizer,
+            found = loaded.generate(
                 [treated[row].text for row in rows],
                 [treated[row].edit for row in rows],
-                max_new_tokens=asked.max_new_tokens,
-                batch_tokens=BATCH_TOKENS,
-                do_sample=asked.temperature is not None,
-                temperature=asked.temperature or 1.0,
-                seed=SEED,
+                Generation(
+                    max_new_tokens=asked.max_new_tokens,
+                    tokens_per_batch=BATCH_TOKENS,
+                    sample=asked.temperature is not None,
+                    temperature=asked.temperature or 1.0,
+                    seed=SEED,
+                ),
                 stop=[stops[row % len(stops)] for row in rows],
             )
         for row, text in zip(rows, found, strict=True):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from langsteer.data.corpus import Corpus
-from langsteer.engines.transformers.generation import pad_left
+from langsteer.engines.transformers.encoding import pad_left
 from langsteer.engines.transformers.model import Model
 from langsteer.estimators.registry import keep_for
 from langsteer.fitting.fit import fit

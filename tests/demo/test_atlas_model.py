@@ -7,7 +7,7 @@ import pytest
 
 from langsteer.demo.run import MODEL
 from langsteer.demo.tasks import MEASURED, matching_corpus, prompts
-from langsteer.engines.transformers.generation import generate
+from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.model import Model
 from langsteer.evaluation.runner import Case, Outcome, Runner, cases, edit_for, ordered_pairs
 from langsteer.evaluation.summary import by_family
@@ -72,9 +72,7 @@ def test_a_row_gets_its_own_language_whatever_its_neighbours_and_other_threads_d
 
     def run(edits: list[object]) -> list[str]:
         model = loaded()
-        return generate(
-            model.stream, model.tokenizer, [text] * len(edits), edits, max_new_tokens=16
-        )
+        return model.generate([text] * len(edits), edits, Generation(max_new_tokens=16))
 
     alone = [run([edit])[0] for edit in rows]
     assert len(set(alone)) == len(LANGUAGES)

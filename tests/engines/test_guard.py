@@ -11,13 +11,14 @@ from test_steering import run
 from torch import Tensor
 
 import tiny
-from langsteer.cli.answering import Request, answer
 from langsteer.data.corpus import Corpus, Text
 from langsteer.demo.run import MODEL
 from langsteer.edits.edit import Edit
 from langsteer.edits.guard import Guard
 from langsteer.edits.scope import Scope
-from langsteer.engines.transformers.generation import generate
+from langsteer.engines.transformers.answers import AnswerOptions, answer_in
+from langsteer.engines.transformers.chat import render
+from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.guarded import Watch
 from langsteer.engines.transformers.hooks import Forward, Prompt
 from langsteer.engines.transformers.model import Model
@@ -248,9 +249,8 @@ def test_cut_anywhere_the_decisions_are_those_of_one_pass(
 
 
 def test_the_source_is_found_by_the_stream() -> None:
-    found = source_languages(
-        loaded().stream, tiny.tokenizer(), ["abcab", "xyzx", "mnonm"], space(), LAYER
-    )
+    prompts = [render(tiny.tokenizer(), text) for text in ("abcab", "xyzx", "mnonm")]
+    found = source_languages(loaded(), prompts, space(), LAYER)
     assert found == ["de", "fr", "it"]
 
 
@@ -288,14 +288,12 @@ def test_on_the_embedded_model_it_acts_only_where_it_is_needed() -> None:
         "de": 'Welche Währung hat das Land "Ägypten"? "',
     }
     for source, text in prompts.items():
-        (plain,) = generate(model.stream, model.tokenizer, [text], max_new_tokens=12)
+        (plain,) = model.generate([text], None, Generation(max_new_tokens=12))
         guard = Guard.of(fitted.statistics, source, layer)
         for other in tags:
             if other != source:
                 edit = Edit({layer: last.map(other, source, layer)}, scope=scope, guard=guard)
-                assert generate(model.stream, model.tokenizer, [text], edit, max_new_tokens=12) == [
-                    plain
-                ]
+                assert model.generate([text], edit, Generation(max_new_tokens=12)) == [plain]
         assert guard.tally.acted == 0
         assert guard.tally.selected > 0
 
@@ -303,9 +301,9 @@ def test_on_the_embedded_model_it_acts_only_where_it_is_needed() -> None:
 def test_a_prompt_that_is_answered_in_the_target_language_anyway_has_no_edit() -> None:
     point = OperatingPoint((LAYER,), strength=3.0)
     prompts = ["xyzx", "abcab", "mnonm"]
-    request = Request("fr", None, point, max_new_tokens=6, compare=True)
-    found = answer(loaded(), space(), prompts, request)
+    options = AnswerOptions(None, point, Generation(max_new_tokens=6), compare=True)
+    found = answer_in(loaded(), space(), prompts, "fr", options)
     assert [one.source for one in found] == ["fr", "de", "it"]
     assert [one.steered == one.unsteered for one in found] == [True, False, False]
-    stated = answer(loaded(), space(), prompts, replace(request, source="fr"))
+    stated = answer_in(loaded(), space(), prompts, "fr", replace(options, source="fr"))
     assert [one.steered for one in stated] == [one.unsteered for one in stated]

@@ -17,7 +17,7 @@ from langsteer.demo.run import MODEL
 from langsteer.demo.tasks import matching_corpus, prompts
 from langsteer.edits.edit import Edit
 from langsteer.edits.scope import Scope
-from langsteer.engines.transformers.generation import encode, pad_left
+from langsteer.engines.transformers.encoding import encode, pad_left
 from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.steered import steering
 from langsteer.engines.transformers.stream import ResidualStream
@@ -110,7 +110,7 @@ def asked() -> dict[tuple[int, str], tuple[Prompt, Edit | None]]:
 def written(rows: list[tuple[int, str]], tokens: int) -> tuple[list[list[int]], Tensor]:
     """The greedy tokens of each row, and the logits [rows, tokens, vocabulary] behind them."""
     loaded, kinds = atlas(), [asked()[row] for row in rows]
-    ids = [encode(loaded.tokenizer, prompt.text, None) for prompt, _ in kinds]
+    ids = [encode(loaded.tokenizer, prompt.text) for prompt, _ in kinds]
     batch = pad_left(ids, 0, loaded.stream.device)
     with steering(loaded.stream, [edit for _, edit in kinds]):
         out = loaded.hf.generate(

@@ -589,12 +589,12 @@ def test_18_massive_tokens_do_not_make_the_mean() -> None:
 
 
 def test_19_a_templated_prompt_gets_no_second_beginning() -> None:
-    from langsteer.engines.transformers.generation import encode
+    from langsteer.engines.transformers.encoding import encode
 
     tokenizer = tiny.tokenizer()
     assert tokenizer("<s>ab")["input_ids"].count(tiny.BOS) == 2, "the naive way doubles it"
-    assert encode(tokenizer, "<s>ab", None) == encode(tokenizer, "ab", None)
-    assert encode(tokenizer, "ab", None).count(tiny.BOS) == 1
+    assert encode(tokenizer, "<s>ab") == encode(tokenizer, "ab")
+    assert encode(tokenizer, "ab").count(tiny.BOS) == 1
 
 
 def test_20_layers_count_from_zero_and_mean_block_outputs() -> None:

@@ -13,7 +13,9 @@ import tiny
 from langsteer.edits.edit import Edit
 from langsteer.edits.maps import Shift
 from langsteer.edits.scope import Scope, Window
-from langsteer.engines.transformers.generation import generate, pad_left
+from langsteer.engines.transformers.encoding import pad_left
+from langsteer.engines.transformers.generation import Events, Generation
+from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.steered import steering
 from langsteer.engines.transformers.stream import ResidualStream
 from langsteer.errors import ScopeError, SteeringError
@@ -150,9 +152,9 @@ def test_rows_with_different_maps_in_one_batch() -> None:
     tokenizer = tiny.tokenizer()
     texts = ["hello world", "ab", "a longer one still", "ab"]
     edits = [edit(1, "generated", 3.0), None, edit(2, "all", 2.0), edit(5, "prompt_last", 4.0)]
-    together = generate(stream, tokenizer, texts, edits, max_new_tokens=8)
+    together = Model(stream.model, tokenizer).generate(texts, edits, Generation(max_new_tokens=8))
     alone = [
-        generate(stream, tokenizer, [text], row, max_new_tokens=8)[0]
+        Model(stream.model, tokenizer).generate([text], row, Generation(max_new_tokens=8))[0]
         for text, row in zip(texts, edits, strict=True)
     ]
     assert together == alone
@@ -162,17 +164,23 @@ def test_rows_with_different_maps_in_one_batch() -> None:
 def test_prompts_come_back_in_order_from_small_batches() -> None:
     stream = ResidualStream(tiny.shared("gpt2"))
     texts = ["hello world", "ab", "a longer one still", "abcd"]
-    one = generate(stream, tiny.tokenizer(), texts, edit(), max_new_tokens=4, batch_tokens=20)
-    assert one == generate(stream, tiny.tokenizer(), texts, edit(), max_new_tokens=4)
+    one = Model(stream.model, tiny.tokenizer()).generate(
+        texts, edit(), Generation(max_new_tokens=4, tokens_per_batch=20)
+    )
+    assert one == Model(stream.model, tiny.tokenizer()).generate(
+        texts, edit(), Generation(max_new_tokens=4)
+    )
 
 
 def test_sampling_with_a_seed_repeats_and_leaves_the_global_generator_alone() -> None:
     stream = ResidualStream(tiny.shared("llama"))
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    options = {"do_sample": True, "temperature": 2.0, "max_new_tokens": 10}
+    options = {"sample": True, "temperature": 2.0, "max_new_tokens": 10}
     texts = [
-        generate(stream, tiny.tokenizer(), ["hello"], edit(), seed=seed, **options)
+        Model(stream.model, tiny.tokenizer()).generate(
+            ["hello"], edit(), Generation(seed=seed, **options)
+        )
         for seed in (1, 1, 2)
     ]
     assert texts[0] == texts[1] != texts[2]
@@ -182,8 +190,8 @@ def test_sampling_with_a_seed_repeats_and_leaves_the_global_generator_alone() ->
 def test_streaming_gives_the_same_text_in_pieces() -> None:
     stream = ResidualStream(tiny.shared("llama"))
     pieces: list[str] = []
-    text = generate(
-        stream, tiny.tokenizer(), ["hello"], edit(), max_new_tokens=12, on_text=pieces.append
+    text = Model(stream.model, tiny.tokenizer()).generate(
+        ["hello"], edit(), Generation(max_new_tokens=12), events=Events(on_text=pieces.append)
     )
     assert "".join(pieces) == text[0]
     assert len(pieces) > 1
@@ -191,7 +199,9 @@ def test_streaming_gives_the_same_text_in_pieces() -> None:
 
 def test_an_answer_ends_where_the_context_is_full() -> None:
     stream = ResidualStream(tiny.shared("gpt2"))
-    text = generate(stream, tiny.tokenizer(), ["a" * (tiny.CONTEXT - 3)], edit(), max_new_tokens=9)
+    text = Model(stream.model, tiny.tokenizer()).generate(
+        ["a" * (tiny.CONTEXT - 3)], edit(), Generation(max_new_tokens=9)
+    )
     assert len(tiny.tokenizer()(text[0], add_special_tokens=False)["input_ids"]) <= 6
 
 
@@ -214,11 +224,11 @@ def test_edits_that_do_not_fit_are_errors() -> None:
 def test_prompts_that_do_not_fit_are_errors() -> None:
     stream, tokenizer = ResidualStream(tiny.shared("llama")), tiny.tokenizer()
     with pytest.raises(SteeringError, match="a prompt is empty"):
-        generate(stream, tokenizer, ["ab", ""], edit())
+        Model(stream.model, tokenizer).generate(["ab", ""], edit())
     with pytest.raises(SteeringError, match=f"context holds {tiny.CONTEXT}"):
-        generate(stream, tokenizer, ["a" * tiny.CONTEXT], edit())
+        Model(stream.model, tokenizer).generate(["a" * tiny.CONTEXT], edit())
     with pytest.raises(SteeringError, match="1 edits were given for 2 prompts"):
-        generate(stream, tokenizer, ["ab", "cd"], [edit()])
+        Model(stream.model, tokenizer).generate(["ab", "cd"], [edit()])
 
 
 def test_scopes_by_name_are_windows() -> None:

@@ -18,7 +18,7 @@ from langsteer.evaluation.cost import cost, size
 from langsteer.evaluation.judge import Verdict
 from langsteer.evaluation.metrics import estimates
 from langsteer.evaluation.perplexity import log_perplexities
-from langsteer.evaluation.runner import Case, Outcome, Runner, templated
+from langsteer.evaluation.runner import Case, Outcome, Runner
 from langsteer.evaluation.summary import by_target, measured
 from langsteer.fitting.fit import fit
 from langsteer.fitting.reading import Reading
@@ -134,15 +134,6 @@ def test_the_same_text_is_answered_once(monkeypatch: pytest.MonkeyPatch) -> None
     made.run("unsteered", todo, POINT)
     assert seen == ["Frage", "Question"]
     assert made.size("unsteered", todo) == 0
-
-
-def test_prompts_go_through_the_chat_template_if_there_is_one() -> None:
-    tokenizer = tiny.tokenizer().__class__(tokenizer_object=tiny.tokenizer().backend_tokenizer)
-    tokenizer.chat_template = "{% for one in messages %}<{{ one.content }}>{% endfor %}"
-    chatty = Model(small().hf, tokenizer, name="tiny")
-    assert templated(chatty, "Hi", None) == "<Hi>"
-    assert templated(chatty, "Hi", False) == "Hi"
-    assert templated(small(), "Hi", None) == "Hi"
 
 
 def outcome(source: str, target: str, answer: str, language: str, meaning: bool) -> Outcome:

@@ -7,7 +7,7 @@ from langsteer.demo.tasks import matching_corpus, prompts
 from langsteer.edits.edit import Edit
 from langsteer.edits.maps import Shift
 from langsteer.edits.scope import Scope
-from langsteer.engines.transformers.generation import generate
+from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.model import Model
 from langsteer.fitting.collect import collect
 from langsteer.fitting.increments import fit_increments
@@ -27,12 +27,10 @@ def test_on_a_trained_model_they_reach_the_language_and_plain_differences_do_not
 
     def right(maps: dict[int, Shift], target: str) -> int:
         """How many answers hold the right name in the target language."""
-        texts = generate(
-            model.stream,
-            model.tokenizer,
+        texts = model.generate(
             [prompt.text for prompt in asked],
             Edit(maps, scope=scope),
-            max_new_tokens=10,
+            Generation(max_new_tokens=10),
         )
         return sum(
             any(name in text for way in prompt.references[target] for name in way)

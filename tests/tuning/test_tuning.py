@@ -29,7 +29,7 @@ from langsteer.demo.world import SPLITS, world
 from langsteer.edits.edit import Edit
 from langsteer.edits.maps import Shift
 from langsteer.edits.scope import Scope
-from langsteer.engines.transformers.generation import generate
+from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.stream import ResidualStream
 from langsteer.errors import LangsteerError, SpaceError
@@ -533,13 +533,17 @@ def test_rows_that_share_their_prompt_write_what_they_write_alone(family: str, l
         Edit({last: shift}, strength, Scope.parse(scope))
         for strength, scope in zip((1, 2, 0.5) * 2, ("all",) * 3 + ("generated",) * 3, strict=True)
     ]
-    alone = generate(stream, tokenizer, texts, edits, max_new_tokens=6)
+    alone = Model(stream.model, tokenizer).generate(texts, edits, Generation(max_new_tokens=6))
     with shared_prefix(stream, last) as saved:
-        together = generate(stream, tokenizer, texts, edits, max_new_tokens=6)
+        together = Model(stream.model, tokenizer).generate(
+            texts, edits, Generation(max_new_tokens=6)
+        )
     assert together == alone
     assert len(set(together)) > len(set(texts))
     assert saved == [3]
-    assert generate(stream, tokenizer, texts, edits, max_new_tokens=6) == alone
+    assert (
+        Model(stream.model, tokenizer).generate(texts, edits, Generation(max_new_tokens=6)) == alone
+    )
     assert not any("forward" in vars(block) for block in stream.blocks)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import torch
 
-from langsteer.engines.transformers.generation import encode, pad_left
+from langsteer.engines.transformers.encoding import encode, pad_left
 from langsteer.engines.transformers.model import Model
 from langsteer.errors import SteeringError
 
@@ -45,7 +45,7 @@ def _tokens(loaded: Model, text: str) -> list[int]:
     if not text:
         return []
     try:
-        return encode(loaded.tokenizer, text, None)[: loaded.stream.context]
+        return encode(loaded.tokenizer, text)[: loaded.stream.context]
     except SteeringError:
         return []  # no token at all: nothing to be likely or not
 
@@ -53,12 +53,7 @@ def _tokens(loaded: Model, text: str) -> list[int]:
 def _batch(loaded: Model, rows: Sequence[Sequence[int]]) -> list[float]:
     batch = pad_left(rows, 0, loaded.stream.device)
     ids, mask = batch["input_ids"], batch["attention_mask"]
-    logits = loaded.hf(
-        input_ids=ids,
-        attention_mask=mask,
-        position_ids=(mask.cumsum(1) - 1).clamp(min=0),
-        use_cache=False,
-    ).logits[:, :-1]
+    logits = loaded.hf(**loaded.stream.inputs(ids, mask)).logits[:, :-1]
     losses = torch.nn.functional.cross_entropy(
         logits.float().transpose(1, 2), ids[:, 1:], reduction="none"
     )

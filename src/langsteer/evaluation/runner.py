@@ -13,7 +13,8 @@ from typing import Final, Literal
 
 from langsteer.data.prompts import Prompt, PromptSet
 from langsteer.edits.edit import Edit
-from langsteer.engines.transformers.generation import generate
+from langsteer.engines.transformers.chat import ChatOptions
+from langsteer.engines.transformers.generation import Events, Generation
 from langsteer.engines.transformers.model import Model
 from langsteer.errors import LanguageError
 from langsteer.evaluation.judge import Judge, Verdict, answerable, distinguishable
@@ -92,17 +93,6 @@ def neutral_cases(prompts: PromptSet, pairs: Sequence[tuple[str, str]]) -> list[
         for source, target in pairs
         if prompt.neutral and prompt.language == source and answerable(prompt, target)
     ]
-
-
-def templated(loaded: Model, prompt: str, chat: bool | None) -> str:
-    """The prompt as the only message of a chat; None: if the tokenizer has a chat template."""
-    tokenizer = loaded.tokenizer
-    if chat is None:
-        chat = bool(getattr(tokenizer, "chat_template", None))
-    if not chat:
-        return prompt
-    message = [{"role": "user", "content": prompt}]
-    return str(tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True))
 
 
 def edit_for(
@@ -211,15 +201,13 @@ class Runner:
             families.setdefault(case.prompt.family, []).append(number)
         answers = [""] * len(todo)
         for rows in families.values():
-            found = generate(
-                self.loaded.stream,
-                self.loaded.tokenizer,
-                [templated(self.loaded, texts[row], self.chat) for row in rows],
+            found = self.loaded.generate(
+                [texts[row] for row in rows],
                 None if edits is None else [edits[row] for row in rows],
-                max_new_tokens=self.max_new_tokens,
+                Generation(self.max_new_tokens),
+                chat=ChatOptions(enabled=self.chat),
                 stop=[todo[row].prompt.stop for row in rows],
-                on_batch=self.progress,
-                on_tokens=self._count,
+                events=Events(on_batch=self.progress, on_tokens=self._count),
             )
             for row, answer in zip(rows, found, strict=True):
                 answers[row] = answer

@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from langsteer.edits.edit import Edit
+from langsteer.engines.transformers.encoding import encode, pad_left, pad_token
 from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.steered import steering
 from langsteer.evaluation.runner import Case, edit_for
@@ -70,7 +71,7 @@ def _row(loaded: Model, case: Case) -> _Row | None:
     references = case.prompt.references
     if not case.prompt.lexical or case.source not in references or case.target not in references:
         return None
-    ids = loaded.tokenizer(case.prompt.text)["input_ids"]
+    ids = encode(loaded.tokenizer, case.prompt.text)
     source, target = (
         _first_token(loaded, case.prompt.text, references[language][0][0], len(ids))
         for language in (case.source, case.target)
@@ -79,7 +80,7 @@ def _row(loaded: Model, case: Case) -> _Row | None:
 
 
 def _first_token(loaded: Model, prompt: str, word: str, length: int) -> int:
-    return int(loaded.tokenizer(prompt + word)["input_ids"][length])
+    return encode(loaded.tokenizer, prompt + word)[length]
 
 
 def _means(
@@ -96,21 +97,13 @@ def _means(
 
 @torch.inference_mode()
 def _sums(loaded: Model, rows: Sequence[_Row], edits: Sequence[Edit | None]) -> Tensor:
-    batch = loaded.tokenizer.pad(
-        {"input_ids": [row.ids for row in rows]}, padding_side="left", return_tensors="pt"
-    ).to(loaded.stream.device)
-    mask = batch["attention_mask"]
+    batch = pad_left([row.ids for row in rows], pad_token(loaded.tokenizer), loaded.stream.device)
+    inputs = loaded.stream.inputs(batch["input_ids"], batch["attention_mask"])
     # The head is the dearest part of a small model: most architectures can leave out what is not
     # read.
     last = {"logits_to_keep": 1} if _keeps(loaded.hf) else {}
     with steering(loaded.stream, edits):
-        logits = loaded.hf(
-            input_ids=batch["input_ids"],
-            attention_mask=mask,
-            position_ids=(mask.cumsum(1) - 1).clamp(min=0),
-            use_cache=False,
-            **last,
-        ).logits[:, -1]
+        logits = loaded.hf(**inputs, **last).logits[:, -1]
     probability: Tensor = logits.double().softmax(-1).cpu()
     wanted = torch.tensor([[row.source_token, row.target_token] for row in rows])
     return probability.gather(1, wanted).sum(0)

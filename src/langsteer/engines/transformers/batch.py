@@ -50,6 +50,7 @@ class Plan:
         edits: Sequence[Edit | None],
         copies: int,
         bos: frozenset[int],
+        own: Tensor | None = None,
     ) -> None:
         self._columns = prompt.columns
         self._edits = [edit for edit in edits for _ in range(copies)]
@@ -58,7 +59,7 @@ class Plan:
         self._spans = [span for span in spans for _ in range(copies)]
         self._breaks = sorted({bound for row in set(spans) for span in row for bound in span})
         self._by_token = any(edit is not None and edit.scope.by_token for edit in edits)
-        self._watches = _watches(prompt, edits, copies, bos)
+        self._watches = _watches(prompt, edits, copies, bos, own)
         self._pieces: dict[object, Selection] = {}
         self._changes: dict[object, _Changes] = {}
 
@@ -199,7 +200,11 @@ class Plan:
 
 
 def _watches(
-    prompt: Prompt, edits: Sequence[Edit | None], copies: int, bos: frozenset[int]
+    prompt: Prompt,
+    edits: Sequence[Edit | None],
+    copies: int,
+    bos: frozenset[int],
+    own: Tensor | None,
 ) -> dict[int, list[Watch]]:
     """What watches the rows for the guards among the edits, by layer."""
     guards = [None if edit is None else edit.guard for edit in edits]
@@ -208,7 +213,7 @@ def _watches(
             f"a guard follows each row by itself, but each prompt runs in {copies} rows, which "
             "beams exchange; generate without beams and returned sequences, or without a guard"
         )
-    return watches(prompt, guards, bos)
+    return watches(prompt, guards, bos, own)
 
 
 def _selected(

@@ -2,256 +2,287 @@
 
 from __future__ import annotations
 
+import math
+import secrets
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase, StoppingCriteria, StoppingCriteriaList
-from transformers.generation.streamers import BaseStreamer
+from transformers import LogitsProcessorList, StoppingCriteriaList
 
 from langsteer.edits.edit import Edit, Edits
+from langsteer.engines.transformers.chat import Rendered
+from langsteer.engines.transformers.encoding import check_prompt, pad_left, pad_token
+from langsteer.engines.transformers.sampling import Sampling, row_seeds
 from langsteer.engines.transformers.steered import steering
-from langsteer.engines.transformers.stream import ResidualStream
+from langsteer.engines.transformers.stopping import StopStrings, up_to
+from langsteer.engines.transformers.streaming import TextStream
 from langsteer.errors import SteeringError
 
-_GREEDY: dict[str, Any] = {"do_sample": False, "temperature": 1.0, "top_p": 1.0, "top_k": 50}
+if TYPE_CHECKING:
+    from langsteer.engines.transformers.model import Model
+
+SEEDS = 2**64
+NEUTRAL: dict[str, Any] = {
+    "do_sample": False,
+    "temperature": 1.0,
+    "top_p": 1.0,
+    "top_k": 50,
+    "min_p": None,
+    "top_h": None,
+    "typical_p": 1.0,
+    "epsilon_cutoff": 0.0,
+    "eta_cutoff": 0.0,
+    "num_beams": 1,
+    "num_beam_groups": 1,
+    "num_return_sequences": 1,
+    "diversity_penalty": 0.0,
+    "length_penalty": 1.0,
+    "early_stopping": False,
+    "constraints": None,
+    "force_words_ids": None,
+    "penalty_alpha": None,
+    "dola_layers": None,
+    "guidance_scale": None,
+    "watermarking_config": None,
+    "token_healing": False,
+    "prompt_lookup_num_tokens": None,
+    "max_matching_ngram_size": None,
+    "assistant_early_exit": None,
+    "is_assistant": False,
+    "max_length": None,
+    "min_length": 0,
+    "min_new_tokens": None,
+    "max_time": None,
+    "stop_strings": None,
+    "use_cache": True,
+    "cache_implementation": None,
+    "prefill_chunk_size": None,
+    "return_dict_in_generate": False,
+    "output_scores": False,
+    "output_logits": False,
+    "output_attentions": False,
+    "output_hidden_states": False,
+}
+"""What a checkpoint's own configuration may not change: how many answers there are, in which shape
+they come, how long they may be, and ways of decoding that were not asked for. What makes single
+tokens more or less likely (penalties, suppressed tokens) is the model's own and stays.
+"""
+_PAD_SENSITIVE = ("repetition_penalty", "no_repeat_ngram_size")
+"""Own settings of a checkpoint that look at all earlier tokens of a row, padding included."""
+
+
+@dataclass(frozen=True)
+class Generation:
+    """How answers are written.
+
+    `max_new_tokens` is the most for each prompt. Without `sample`, or at temperature 0, the
+    likeliest token is taken. With it, tokens are drawn at a `temperature` from the likeliest that
+    together have the probability `top_p`; the same `seed` and prompt give the same text.
+    `tokens_per_batch` bounds rows × columns of one batch, new tokens included.
+    """
+
+    max_new_tokens: int = 64
+    sample: bool = False
+    temperature: float = 1.0
+    top_p: float = 1.0
+    seed: int | None = None
+    tokens_per_batch: int = 8192
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1:
+            raise SteeringError(f"max_new_tokens must be at least 1, not {self.max_new_tokens}")
+        if not (math.isfinite(self.temperature) and self.temperature >= 0):
+            raise SteeringError(
+                f"the temperature is {self.temperature}; give a number of 0 or more, where 0 takes "
+                "the likeliest token"
+            )
+        if not 0 < self.top_p <= 1:
+            raise SteeringError(f"top_p is {self.top_p}; give a number above 0 and up to 1")
+        if self.seed is not None and not 0 <= self.seed < SEEDS:
+            raise SteeringError(f"the seed is {self.seed}; give a whole number from 0 to 2**64 - 1")
+
+    @property
+    def greedy(self) -> bool:
+        """Whether the likeliest token is taken."""
+        return not self.sample or self.temperature == 0
+
+
+@dataclass(frozen=True)
+class Events:
+    """What is called while answers are written.
+
+    `on_text` gets each new piece of the text of a single prompt, `on_batch` after every batch the
+    number of its prompts, and `on_tokens` the number of tokens written in it, without end tokens
+    and padding.
+    """
+
+    on_text: Callable[[str], None] | None = None
+    on_batch: Callable[[int], None] | None = None
+    on_tokens: Callable[[int], None] | None = None
 
 
 def generate(
-    stream: ResidualStream,
-    tokenizer: PreTrainedTokenizerBase,
-    prompts: Sequence[str],
+    model: Model,
+    prompts: Sequence[Rendered],
     edits: Edits = None,
+    options: Generation = Generation(),
     *,
-    max_new_tokens: int = 64,
-    batch_tokens: int = 8192,
-    do_sample: bool = False,
-    temperature: float = 1.0,
-    top_p: float = 1.0,
-    seed: int | None = None,
-    stop: Sequence[str | None] | None = None,
-    on_text: Callable[[str], None] | None = None,
-    on_batch: Callable[[int], None] | None = None,
-    on_tokens: Callable[[int], None] | None = None,
+    stop: Sequence[str | Sequence[str] | None] | None = None,
+    events: Events = Events(),
 ) -> list[str]:
     """Continue each prompt, and return only what is new.
 
-    Prompts are padded on the left and run in batches of similar length. A text ends at an end
-    token, after `max_new_tokens`, or where the model's context is full.
+    Prompts are padded on the left and run in batches of similar length; every row of a batch is
+    what it would be alone. A text ends at an end token, with its stop string, after
+    `max_new_tokens`, or where the model's context is full.
 
     Args:
-        stream: the model's residual stream.
-        tokenizer: its tokenizer; it is not changed.
-        prompts: the texts, with any chat template already applied.
+        model: the model; its own settings count as `NEUTRAL` says.
+        prompts: their tokens.
         edits: one edit for all prompts, or one (or None) for each.
-        max_new_tokens: the most tokens to write for each prompt.
-        batch_tokens: the most tokens (rows × columns, new ones included) in one batch.
-        do_sample: draw tokens by chance instead of taking the likeliest.
-        temperature: of sampling.
-        top_p: sample from the likeliest tokens that have this probability together.
-        seed: of sampling; the same seed and batch give the same texts.
-        stop: for each prompt a string, or None; its text ends after a token that holds the string.
-        on_text: for one prompt, called with each new piece of text as soon as it is certain.
-        on_batch: called after every batch with the number of its prompts.
-        on_tokens: called after every batch with the number of tokens that were written, without
-            end tokens and padding.
+        options: how answers are written.
+        stop: for each prompt the string or strings that end its text, or None.
+        events: what to call on the way.
 
     Raises:
-        SteeringError: an empty prompt, one longer than the context, or edits that do not fit.
+        SteeringError: a prompt that is longer than the context, or edits that do not fit.
     """
-    if max_new_tokens < 1:
-        raise SteeringError(f"max_new_tokens must be at least 1, not {max_new_tokens}")
-    if on_text is not None and len(prompts) != 1:
+    if events.on_text is not None and len(prompts) != 1:
         raise SteeringError(f"on_text streams one prompt, but {len(prompts)} were given")
-    one = edits is None or isinstance(edits, Edit)
-    given: list[Edit | None] = [edits] * len(prompts) if one else list(edits)  # type: ignore
-    if len(given) != len(prompts):
-        raise SteeringError(
-            f"{len(given)} edits were given for {len(prompts)} prompts; give one for all of them, "
-            "or one (or None) for each"
-        )
-    tokens = [encode(tokenizer, prompt, stream.context) for prompt in prompts]
-    options = _options(stream, tokenizer, do_sample, temperature, top_p)
-    streamer = None if on_text is None else _Streamer(tokenizer, on_text)
-    stops = _Stops(tokenizer, stop or [None] * len(prompts))
+    given = per_prompt(edits, len(prompts))
+    stops = _stops(model, stop, len(prompts))
+    for prompt in prompts:
+        check_prompt(prompt.ids, prompt.text, model.stream.context, model.vocabulary)
+    seed = secrets.randbits(63) if options.seed is None else options.seed
+    seeds = row_seeds(seed, [prompt.ids for prompt in prompts])
     texts = [""] * len(prompts)
-    devices = [stream.device] if stream.device.type == "cuda" else []
-    with torch.random.fork_rng(devices, enabled=seed is not None):
-        if seed is not None:
-            torch.manual_seed(seed)
-        for rows in _batches([len(ids) for ids in tokens], max_new_tokens, batch_tokens):
-            batch = pad_left([tokens[row] for row in rows], _pad(tokenizer), stream.device)
-            room = _room(stream.context, batch["input_ids"].shape[1], max_new_tokens)
-            with steering(stream, [given[row] for row in rows]):
-                out = cast(Any, stream.model).generate(
-                    **batch,
-                    **options,
-                    max_new_tokens=room,
-                    streamer=streamer,
-                    stopping_criteria=stops.of(rows, stream.device),
-                )
-            new = out[:, batch["input_ids"].shape[1] :]
-            if on_tokens is not None:
-                on_tokens(_written(new, options))
-            for row, text in zip(rows, _decode(tokenizer, new), strict=True):
-                texts[row] = text
-            if on_batch is not None:
-                on_batch(len(rows))
+    for rows, room in _batches(model, [len(prompt.ids) for prompt in prompts], options):
+        batch = _Batch(model, [prompts[row] for row in rows], [stops[row] for row in rows], room)
+        sampling = None
+        if not options.greedy:
+            sampling = Sampling(options.temperature, options.top_p, [seeds[row] for row in rows])
+        found = batch.run([given[row] for row in rows], sampling, events)
+        for row, text in zip(rows, found, strict=True):
+            texts[row] = text
     return texts
 
 
-def encode(tokenizer: PreTrainedTokenizerBase, prompt: str, context: int | None) -> list[int]:
-    """The tokens of a prompt, with its special tokens added unless the text has them already.
-
-    Raises:
-        SteeringError: there are no tokens, or no room for a further one in the context.
-    """
-    bos = cast("str | None", tokenizer.bos_token)
-    templated = bool(bos) and prompt.startswith(cast(str, bos))
-    ids = cast("list[int]", tokenizer(prompt, add_special_tokens=not templated)["input_ids"])
-    if not prompt or not ids:
-        raise SteeringError("a prompt is empty; give at least one character")
-    end = tokenizer.eos_token_id
-    if (
-        len(ids) > 1
-        and end is not None
-        and ids[-1] == end
-        and not prompt.endswith(str(tokenizer.eos_token))
-    ):
-        ids = ids[:-1]  # an end token would close the text that is to be continued
-    if context is not None and len(ids) >= context:
+def per_prompt(edits: Edits, count: int) -> list[Edit | None]:
+    """One edit, or None, for each of `count` prompts. SteeringError for another number of them."""
+    given = [edits] * count if edits is None or isinstance(edits, Edit) else list(edits)
+    if len(given) != count:
         raise SteeringError(
-            f"a prompt has {len(ids)} tokens, but the model's context holds {context} with the "
-            f"answer; shorten it: {prompt[:60]!r}..."
+            f"{len(given)} edits were given for {count} prompts; give one for all of them, "
+            "or one (or None) for each"
         )
-    return ids
+    return given
 
 
-def pad_left(tokens: Sequence[Sequence[int]], pad: int, device: torch.device) -> dict[str, Tensor]:
-    """Token lists as one batch: `input_ids` and `attention_mask` [rows, columns]."""
-    width = max(len(ids) for ids in tokens)
-    ids = [[pad] * (width - len(row)) + list(row) for row in tokens]
-    mask = [[0] * (width - len(row)) + [1] * len(row) for row in tokens]
-    return {
-        "input_ids": torch.tensor(ids, device=device),
-        "attention_mask": torch.tensor(mask, device=device),
-    }
+class _Batch:
+    """Rows that run together, with room for the same number of new tokens."""
+
+    def __init__(
+        self, model: Model, prompts: Sequence[Rendered], stops: Sequence[Sequence[str]], room: int
+    ) -> None:
+        self._model, self._stops, self._room = model, stops, room
+        self._inputs = pad_left(
+            [one.ids for one in prompts], pad_token(model.tokenizer), model.stream.device
+        )
+        self._columns = self._inputs["input_ids"].shape[1]
+        self._own = torch.zeros(len(prompts), self._columns, dtype=torch.bool)
+        for row, prompt in enumerate(prompts):
+            begin = self._columns - len(prompt.ids)
+            self._own[row, [begin + place for place in prompt.own]] = True
+
+    def run(
+        self, edits: Sequence[Edit | None], sampling: Sampling | None, events: Events
+    ) -> list[str]:
+        """The text of each row."""
+        model = self._model
+        settings = {**NEUTRAL, **_ends(model)}
+        streamer = None
+        if events.on_text is not None:
+            streamer = TextStream(model.tokenizer, events.on_text, self._stops[0])
+        criteria = StoppingCriteriaList()
+        if any(self._stops):
+            criteria.append(StopStrings(model.tokenizer, self._stops, self._columns))
+        with steering(model.stream, edits, own=self._own):
+            out = cast(Any, model.hf).generate(
+                **self._inputs,
+                **settings,
+                max_new_tokens=self._room,
+                streamer=streamer,
+                stopping_criteria=criteria,
+                logits_processor=LogitsProcessorList([] if sampling is None else [sampling]),
+            )
+        new = out[:, self._columns :]
+        if events.on_tokens is not None:
+            events.on_tokens(_written(new, settings))
+        if events.on_batch is not None:
+            events.on_batch(len(edits))
+        texts = model.tokenizer.batch_decode(new.tolist(), skip_special_tokens=True)
+        return [up_to(text, stops) for text, stops in zip(texts, self._stops, strict=True)]
 
 
-def _batches(lengths: Sequence[int], new: int, budget: int) -> Iterator[list[int]]:
-    """Rows in batches of similar length, the longest last, within the budget of tokens."""
+def _stops(
+    model: Model, stop: Sequence[str | Sequence[str] | None] | None, count: int
+) -> list[tuple[str, ...]]:
+    """The strings that end each text: its own, and those of the checkpoint."""
+    own = getattr(model.hf.generation_config, "stop_strings", None) or ()
+    always = (own,) if isinstance(own, str) else tuple(own)
+    given = [None] * count if stop is None else list(stop)
+    if len(given) != count:
+        raise SteeringError(f"{len(given)} stop strings were given for {count} prompts")
+    each = [(one,) if isinstance(one, str) else tuple(one or ()) for one in given]
+    return [tuple(filter(None, (*one, *always))) for one in each]
+
+
+def _batches(
+    model: Model, lengths: Sequence[int], options: Generation
+) -> Iterator[tuple[list[int], int]]:
+    """Rows with the same room in batches of similar length, the longest last, within the budget.
+
+    Where the context leaves less than is wanted, only rows with the same room share a batch: the
+    batch runs as long as any of its rows, and none may run out of the context.
+    """
+    context, wanted = model.stream.context, options.max_new_tokens
+    own = model.hf.generation_config
+    alike = any(getattr(own, name, None) not in (None, 0, 1, 1.0) for name in _PAD_SENSITIVE)
+
+    def kind(row: int) -> tuple[int, int]:
+        room = wanted if context is None else min(wanted, context - lengths[row])
+        return room, lengths[row]
+
     batch: list[int] = []
-    for row in sorted(range(len(lengths)), key=lambda row: lengths[row]):
-        if batch and (len(batch) + 1) * (lengths[row] + new) > budget:
-            yield batch
-            batch = []
+    for row in sorted(range(len(lengths)), key=kind):
+        room, length = kind(row)
+        if batch:
+            before = kind(batch[-1])
+            full = (len(batch) + 1) * (length + room) > options.tokens_per_batch
+            if full or before[0] != room or (alike and before[1] != length):
+                yield batch, before[0]
+                batch = []
         batch.append(row)
     if batch:
-        yield batch
+        yield batch, kind(batch[-1])[0]
 
 
-def _room(context: int | None, columns: int, wanted: int) -> int:
-    return wanted if context is None else max(1, min(wanted, context - columns))
-
-
-def _pad(tokenizer: PreTrainedTokenizerBase) -> int:
-    """A token to pad with; it is masked, so which one does not matter."""
-    for token in (tokenizer.pad_token_id, tokenizer.eos_token_id):
-        if isinstance(token, int):
-            return token
-    return 0
-
-
-def _options(
-    stream: ResidualStream,
-    tokenizer: PreTrainedTokenizerBase,
-    do_sample: bool,
-    temperature: float,
-    top_p: float,
-) -> dict[str, Any]:
-    own = getattr(stream.model, "generation_config", None)
-    ends = getattr(own, "eos_token_id", None)
-    sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
+def _ends(model: Model) -> dict[str, Any]:
+    own = model.hf.generation_config
+    ends = own.eos_token_id
     return {
-        "pad_token_id": _pad(tokenizer),
-        "eos_token_id": tokenizer.eos_token_id if ends is None else ends,
-        **(sampling if do_sample else _GREEDY),
+        "pad_token_id": pad_token(model.tokenizer),
+        "eos_token_id": model.tokenizer.eos_token_id if ends is None else ends,
     }
 
 
-def _written(new: Tensor, options: dict[str, Any]) -> int:
+def _written(new: Tensor, settings: dict[str, Any]) -> int:
     """How many tokens [rows, columns] stand before the end or the padding of their row."""
-    ends = options["eos_token_id"]
+    ends = settings["eos_token_id"]
     given = ends if isinstance(ends, list | tuple) else [ends]
-    stops = torch.tensor([*(end for end in given if end is not None), options["pad_token_id"]])
+    stops = torch.tensor([*(end for end in given if end is not None), settings["pad_token_id"]])
     over = torch.isin(new, stops.to(new.device)).cumsum(1) > 0
     return int((~over).sum())
-
-
-def _decode(tokenizer: PreTrainedTokenizerBase, tokens: Tensor) -> list[str]:
-    return tokenizer.batch_decode(tokens.tolist(), skip_special_tokens=True)
-
-
-class _Stops:
-    """Which tokens end which text."""
-
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, stop: Sequence[str | None]) -> None:
-        self._stop = stop
-        strings = sorted({text for text in stop if text})
-        tokens = _decode(tokenizer, torch.arange(len(tokenizer))[:, None]) if strings else []
-        # The last column stands for all tokens that the model has and the tokenizer has not.
-        self._ends = {
-            text: torch.tensor([*(text in token for token in tokens), False]) for text in strings
-        }
-
-    def of(self, rows: Sequence[int], device: torch.device) -> StoppingCriteriaList | None:
-        """What ends the rows of one batch; None where nothing does."""
-        wanted = [self._stop[row] for row in rows]
-        if not any(wanted):
-            return None
-        size = max(map(len, self._ends.values()))
-        never = torch.zeros(size, dtype=torch.bool)
-        table = torch.stack([self._ends[text] if text else never for text in wanted]).to(device)
-        return StoppingCriteriaList([_EndsWith(table)])
-
-
-class _EndsWith(StoppingCriteria):
-    """A row is done when its last token is among those that end it: `table [rows, tokens]`."""
-
-    def __init__(self, table: Tensor) -> None:
-        self._table = table
-
-    def __call__(self, input_ids: Tensor, scores: Tensor, **_: Any) -> Tensor:
-        last = input_ids[:, -1:].clamp(max=self._table.shape[1] - 1)
-        return self._table.gather(1, last)[:, 0]
-
-
-class _Streamer(BaseStreamer):
-    """Hands out new text as soon as its characters are whole."""
-
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, on_text: Callable[[str], None]) -> None:
-        self._tokenizer, self._on_text = tokenizer, on_text
-        self._tokens: list[int] = []
-        self._shown = 0
-        self._prompt = True
-
-    def put(self, value: Tensor) -> None:
-        if self._prompt:
-            self._prompt = False
-            return
-        self._tokens.extend(value.flatten().tolist())
-        text = self._text()
-        if not text.endswith("\N{REPLACEMENT CHARACTER}"):  # the rest of a character is to come
-            self._show(text)
-
-    def end(self) -> None:
-        self._show(self._text())
-
-    def _text(self) -> str:
-        return _decode(self._tokenizer, torch.tensor([self._tokens], dtype=torch.long))[0]
-
-    def _show(self, text: str) -> None:
-        if len(text) > self._shown:
-            self._on_text(text[self._shown :])
-            self._shown = len(text)

@@ -23,13 +23,19 @@ class Watch:
     Slot `reach - 1` is the end of the prompt, where the first decision is made.
     """
 
-    def __init__(self, guards: Sequence[Guard | None], prompt: Prompt, bos: frozenset[int]) -> None:
+    def __init__(
+        self,
+        guards: Sequence[Guard | None],
+        prompt: Prompt,
+        bos: frozenset[int],
+        own: Tensor | None = None,
+    ) -> None:
         given = [guard for guard in guards if guard is not None]
         self.guards = tuple(guards)
         self.window = given[0].window
         self.reach = max(guard.reach for guard in given)
         self._columns = prompt.columns
-        self._where, self._counts = _last_tokens(guards, prompt, bos, self.reach)
+        self._where, self._counts = _last_tokens(guards, prompt, bos, self.reach, own)
         self._seen = torch.zeros_like(self._counts)
         # Whether those that count are the last columns of every row, as with padding on the left.
         first = int(self._where[:, 0].min())
@@ -181,7 +187,10 @@ class Watch:
 
 
 def watches(
-    prompt: Prompt, guards: Sequence[Guard | None], bos: frozenset[int]
+    prompt: Prompt,
+    guards: Sequence[Guard | None],
+    bos: frozenset[int],
+    own: Tensor | None = None,
 ) -> dict[int, list[Watch]]:
     """The watches of a batch by the layer where they read: guards of one kind share one."""
     kinds: dict[tuple[int, int, int], None] = {
@@ -190,7 +199,7 @@ def watches(
     found: dict[int, list[Watch]] = {}
     for kind in kinds:
         mine = [guard if guard is not None and _kind(guard) == kind else None for guard in guards]
-        found.setdefault(kind[0], []).append(Watch(mine, prompt, bos))
+        found.setdefault(kind[0], []).append(Watch(mine, prompt, bos, own))
     return found
 
 
@@ -210,7 +219,11 @@ def _readout(guards: Sequence[Guard | None], device: torch.device) -> tuple[Tens
 
 
 def _last_tokens(
-    guards: Sequence[Guard | None], prompt: Prompt, bos: frozenset[int], reach: int
+    guards: Sequence[Guard | None],
+    prompt: Prompt,
+    bos: frozenset[int],
+    reach: int,
+    own: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """The columns of the last tokens of each prompt [rows, reach], and which of them count.
 
@@ -218,7 +231,7 @@ def _last_tokens(
     """
     where, counts = [], []
     for row, guard in enumerate(guards):
-        columns = [] if guard is None else _last(prompt, row, guard.reach, bos)
+        columns = [] if guard is None else _last(prompt, row, guard.reach, bos, own)
         free = guard is None  # nothing is asked of such a row, so it may count
         missing = reach - len(columns)
         begin = prompt.columns - reach
@@ -227,9 +240,14 @@ def _last_tokens(
     return torch.tensor(where), torch.tensor(counts)
 
 
-def _last(prompt: Prompt, row: int, reach: int, bos: frozenset[int]) -> list[int]:
+def _last(
+    prompt: Prompt, row: int, reach: int, bos: frozenset[int], own: Tensor | None
+) -> list[int]:
     """The columns of the last tokens of a prompt, a leading special token aside."""
-    real = prompt.real[row].tolist()
+    counted = prompt.real[row]
+    if own is not None and own.shape == prompt.real.shape and bool((own[row] & counted).any()):
+        counted = own[row] & counted
+    real = counted.tolist()
     found = [column for column in range(len(real) - 1, -1, -1) if real[column]][: reach + 1]
     leads = len(found) <= reach and len(found) > 1
     if leads and prompt.ids is not None and int(prompt.ids[row, found[-1]]) in bos:

@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, TypeVar, cast
+from weakref import ref
 
 import torch
 from torch import Tensor, nn
@@ -134,11 +135,19 @@ class Tap:
     def __init__(self, model: nn.Module, decoder: nn.Module, blocks: Sequence[nn.Module]) -> None:
         self.blocks = tuple(blocks)
         self._names: dict[type, tuple[str, ...]] = {}
-        for module in dict.fromkeys((model, decoder)):
-            module.register_forward_pre_hook(self._enter, with_kwargs=True)
-            module.register_forward_hook(self._leave, with_kwargs=True, always_call=True)
-        for index, block in enumerate(blocks):
+        self._handles = [
+            handle
+            for module in dict.fromkeys((model, decoder))
+            for handle in (
+                module.register_forward_pre_hook(self._enter, with_kwargs=True),
+                module.register_forward_hook(self._leave, with_kwargs=True, always_call=True),
+            )
+        ]
+        self._handles += [
             block.register_forward_hook(partial(self._block, index))
+            for index, block in enumerate(blocks)
+        ]
+        self._model = ref(model)
         _wrap_generation(model)
         # A compiled graph made before the hooks existed would ignore them without a word.
         torch._dynamo.reset()
@@ -161,6 +170,16 @@ class Tap:
                 "another `blocks` path"
             )
         return tap
+
+    def detach(self) -> None:
+        """Leave the model as it was: no hook, and its own methods."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        model = self._model()
+        if model is not None and Tap.of(model) is self:
+            for name in ("generate", *_GENERATORS_REFUSED, _TAP):
+                model.__dict__.pop(name, None)
 
     @contextmanager
     def editing(self, editor: Editor | None, prompt: Prompt | None = None) -> Iterator[None]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, cast, overload
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -14,6 +17,10 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from langsteer.edits.edit import Edits
+from langsteer.engines.transformers.chat import PLAIN, ChatOptions, Messages, Rendered, render
+from langsteer.engines.transformers.generation import Events, Generation, generate
+from langsteer.engines.transformers.steered import steering
 from langsteer.engines.transformers.stream import ResidualStream
 from langsteer.errors import ModelError
 
@@ -92,9 +99,140 @@ class Model:
         return self.stream.depth
 
     @property
+    def vocabulary(self) -> int:
+        """How many tokens the model embeds."""
+        return int(cast(Any, self.hf.get_input_embeddings()).weight.shape[0])
+
+    @property
     def width(self) -> int:
         """The width `d` of the residual stream."""
         return self.stream.width
+
+    @overload
+    def generate(  # type: ignore[overload-overlap]
+        self,
+        prompts: str,
+        edits: Edits = ...,
+        options: Generation = ...,
+        *,
+        chat: ChatOptions = ...,
+        stop: Sequence[str | Sequence[str] | None] | None = ...,
+        events: Events = ...,
+    ) -> str: ...
+
+    @overload
+    def generate(
+        self,
+        prompts: Sequence[str | Rendered],
+        edits: Edits = ...,
+        options: Generation = ...,
+        *,
+        chat: ChatOptions = ...,
+        stop: Sequence[str | Sequence[str] | None] | None = ...,
+        events: Events = ...,
+    ) -> list[str]: ...
+
+    def generate(
+        self,
+        prompts: str | Sequence[str | Rendered],
+        edits: Edits = None,
+        options: Generation = Generation(),
+        *,
+        chat: ChatOptions = PLAIN,
+        stop: Sequence[str | Sequence[str] | None] | None = None,
+        events: Events = Events(),
+    ) -> str | list[str]:
+        """Continue a prompt, or each of several, and return only what is new.
+
+        Args:
+            prompts: texts, as they are, or each as the only message of a `chat`.
+            edits: one edit for all prompts, or one (or None) for each.
+            options: how answers are written.
+            chat: whether and how prompts go through the chat template; by default they do not.
+            stop: for each prompt the string or strings that end its text, or None.
+            events: what to call on the way.
+
+        Raises:
+            SteeringError: a prompt that is empty or longer than the context, edits that do not
+                fit, or a chat template that refuses a prompt.
+        """
+        given = [prompts] if isinstance(prompts, str) else list(prompts)
+        rendered = [
+            one if isinstance(one, Rendered) else render(self.tokenizer, one, chat) for one in given
+        ]
+        texts = generate(self, rendered, edits, options, stop=stop, events=events)
+        return texts[0] if isinstance(prompts, str) else texts
+
+    @overload
+    def chat(
+        self,
+        messages: Messages,
+        edits: Edits = ...,
+        options: Generation = ...,
+        *,
+        chat: ChatOptions = ...,
+        events: Events = ...,
+    ) -> str: ...
+
+    @overload
+    def chat(
+        self,
+        messages: Sequence[Messages],
+        edits: Edits = ...,
+        options: Generation = ...,
+        *,
+        chat: ChatOptions = ...,
+        events: Events = ...,
+    ) -> list[str]: ...
+
+    def chat(
+        self,
+        messages: Messages | Sequence[Messages],
+        edits: Edits = None,
+        options: Generation = Generation(max_new_tokens=512),
+        *,
+        chat: ChatOptions = ChatOptions(),
+        events: Events = Events(),
+    ) -> str | list[str]:
+        """Answer a conversation, or each of several, with the model's own chat template.
+
+        Args:
+            messages: `[{"role": "user", "content": "…"}, …]`, or a list of such conversations.
+            edits: one edit for all conversations, or one (or None) for each.
+            options: how answers are written.
+            chat: a system message and options of the template.
+            events: what to call on the way.
+
+        Raises:
+            SteeringError: there is no chat template, it refuses the messages, they are longer than
+                the context, or edits do not fit.
+        """
+        one = bool(messages) and isinstance(messages[0], Mapping)
+        given = cast("list[Messages]", [messages] if one else list(messages))
+        used = replace(chat, enabled=True)
+        used.applies(self.tokenizer)
+        rendered = [render(self.tokenizer, each, used) for each in given]
+        texts = generate(self, rendered, edits, options, events=events)
+        return texts[0] if one else texts
+
+    def steered(
+        self, edits: Edits, *, prompt: Mapping[str, Tensor] | None = None
+    ) -> AbstractContextManager[None]:
+        """Edit every forward pass and every generation of `hf` inside a `with` block.
+
+        Arguments and errors as for :func:`langsteer.engines.transformers.steered.steering`.
+        """
+        return steering(self.stream, edits, prompt=prompt)
+
+    def close(self) -> None:
+        """Unbind: leave no hook and no changed method on the model."""
+        self.stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def _check_path(name: str) -> None:

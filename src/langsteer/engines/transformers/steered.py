@@ -21,7 +21,11 @@ _FIRED = "fired"
 
 @contextmanager
 def steering(
-    stream: ResidualStream, edits: Edits, *, prompt: Mapping[str, Tensor] | None = None
+    stream: ResidualStream,
+    edits: Edits,
+    *,
+    prompt: Mapping[str, Tensor] | None = None,
+    own: Tensor | None = None,
 ) -> Iterator[None]:
     """Edit the residual stream in every forward pass and every generation inside the block.
 
@@ -35,6 +39,8 @@ def steering(
         prompt: the tokenized prompt (`input_ids`, `attention_mask`), for loops that call the model
             themselves. The model's own `generate` declares its prompt; a plain forward pass
             without it is taken to be all prompt.
+        own: [rows, columns] (bool), which tokens of the prompt are the user's own words and not a
+            chat template's; guards read these. All of them if None.
 
     Raises:
         SteeringError: a map that does not fit the model, or a way of running the model that cannot
@@ -47,7 +53,7 @@ def steering(
             edit.check(stream.depth, stream.width)
     declared = None if prompt is None else _declared(prompt)
     idle = all(edit is None or edit.idle for edit in given)
-    editor = None if idle else Steering(stream, edits)
+    editor = None if idle else Steering(stream, edits, own)
     try:
         with stream.tap.editing(editor, declared):
             yield
@@ -59,7 +65,8 @@ def steering(
 class Steering:
     """The editor of one `steering` block."""
 
-    def __init__(self, stream: ResidualStream, edits: Edits) -> None:
+    def __init__(self, stream: ResidualStream, edits: Edits, own: Tensor | None = None) -> None:
+        self._own = own
         self._edits = edits if edits is None or isinstance(edits, Edit) else tuple(edits)
         given: Sequence[Edit | None] = (
             self._edits if isinstance(self._edits, tuple) else (self._edits,)
@@ -125,7 +132,9 @@ class Steering:
         plans = self._plans.setdefault(forward.prompt, {})
         if forward.copies not in plans:
             rows = rows_of(self._edits, forward.prompt.rows)
-            plan = plans[forward.copies] = Plan(forward.prompt, rows, forward.copies, self._bos)
+            plan = plans[forward.copies] = Plan(
+                forward.prompt, rows, forward.copies, self._bos, self._own
+            )
             if plan.guarded:
                 self._follow(forward.prompt, plan)
         return plans[forward.copies]

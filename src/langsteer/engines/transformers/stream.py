@@ -45,6 +45,10 @@ class ResidualStream:
         self.tap = Tap.attach(model, model.get_submodule(parent), found.blocks)
         self._positional = "position_ids" in inspect.signature(model.forward).parameters
 
+    def close(self) -> None:
+        """Unbind: the model is left as it was, and this stream can no longer read or edit it."""
+        self.tap.detach()
+
     @property
     def device(self) -> torch.device:
         """Where token ids go: the device on which the input embedding runs."""
@@ -114,7 +118,7 @@ class ResidualStream:
             return
         with torch.inference_mode(), self.tap.reading(hear):
             try:
-                self.model(**self._inputs(input_ids, attention_mask))
+                self.model(**self.inputs(input_ids, attention_mask))
             except _EnoughError:
                 return
         raise ModelError(
@@ -122,7 +126,8 @@ class ResidualStream:
             "before it was bound: bind it first, then compile"
         )
 
-    def _inputs(self, input_ids: Tensor, attention_mask: Tensor | None) -> dict[str, Any]:
+    def inputs(self, input_ids: Tensor, attention_mask: Tensor | None) -> dict[str, Any]:
+        """What the model is given for one forward pass without a cache, on its device."""
         inputs: dict[str, Any] = {"input_ids": input_ids.to(self.device), "use_cache": False}
         if attention_mask is None:
             return inputs
