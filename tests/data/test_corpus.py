@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from langsteer.data.cells import DOUBLED
-from langsteer.data.corpus import Corpus, Text, read_corpus
+from langsteer.data.corpus import Columns, Corpus, Text, read_corpus
 from langsteer.errors import CorpusError, LanguageError
 
 PARALLEL = (
@@ -195,6 +196,90 @@ def test_broken_folders(tmp_path: Path, files: dict[str, str | bytes], message: 
         read_corpus(tmp_path)
 
 
+@pytest.mark.parametrize("split", [None, "dev"])
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("dangling", r"fr\.dev: the link to \S*none leads nowhere"),
+        ("loop", r"fr\.dev: the link to fr\.dev leads nowhere"),
+        ("pipe", r"fr\.dev: this is no file that can be read"),
+        ("empty", r"fr\.dev has no texts: it is empty"),
+        ("blank", r"fr\.dev has no texts, only blank lines"),
+    ],
+)
+def test_no_language_of_a_folder_is_lost_without_a_word(
+    tmp_path: Path, kind: str, message: str, split: str | None
+) -> None:
+    folder = tmp_path / "dev"
+    write(folder / "de.dev", "a\n")
+    file = folder / "fr.dev"
+    if kind == "dangling":
+        file.symlink_to(tmp_path / "none")
+    elif kind == "loop":
+        file.symlink_to("fr.dev")
+    elif kind == "pipe":
+        os.mkfifo(file)
+    else:
+        write(file, {"empty": "", "blank": " \n"}[kind])
+    with pytest.raises(CorpusError, match=message):
+        read_corpus(tmp_path if split else folder, split=split)
+
+
+def test_a_file_that_may_not_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "de.txt", "a\n")
+    write(tmp_path / "fr.txt", "a\n")
+    plain = Path.read_bytes
+
+    def read_bytes(path: Path) -> bytes:
+        if path.name == "fr.txt":
+            raise PermissionError(13, "Permission denied")
+        return plain(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    with pytest.raises(CorpusError, match=r"fr\.txt' cannot be read: Permission denied"):
+        read_corpus(tmp_path)
+
+
+def test_capitals_and_hidden_files_in_a_folder(tmp_path: Path) -> None:
+    write(tmp_path / "DE.TXT", "a\n")
+    write(tmp_path / "en.txt", "b\n")
+    write(tmp_path / "._en.txt", b"\0\5\x16\7")
+    assert read_corpus(tmp_path).languages == ("de", "en")
+
+
+def test_a_file_with_the_name_of_a_language_and_another_ending_is_mentioned(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path / "de.txt", "a\n")
+    write(tmp_path / "de.vocab", "a\n")
+    write(tmp_path / "metadata_dev.tsv", "a\n")
+    write(tmp_path / "fr.text", "a\n")
+    with pytest.warns(UserWarning, match=r"fr\.text is not read") as warned:
+        assert read_corpus(tmp_path).languages == ("de",)
+    assert len(warned) == 1
+
+
+def test_a_file_name_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "de.txt", "a\n")
+    write(tmp_path / os.fsdecode(b"fran\xe7ais.txt"), "a\n")
+    with pytest.raises(CorpusError, match=r"fran\\xe7ais\.txt: the name does not say") as error:
+        read_corpus(tmp_path)
+    str(error.value).encode()
+
+
+def test_a_corpus_reads_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(tmp_path / "a.json", '[{"satz": "a", "language": "de", "concept": 3}]')
+    found = Corpus.read("~/a.json", columns=Columns(text="satz"))
+    assert found.texts == (Text("a", "de", "3"),)
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "corpus" / "de.txt", "a\n")
+    monkeypatch.chdir(tmp_path / "corpus")
+    assert Corpus.read(".").name == "corpus"
+
+
 GOOD = '{"text": "a", "language": "de"}\n'
 
 
@@ -207,6 +292,7 @@ GOOD = '{"text": "a", "language": "de"}\n'
         ('{"text": "a"}', "there is no 'language', only 'text'"),
         ('{"text": 3, "language": "de"}', "'text' is not a string: 3"),
         ('{"text": "a", "language": null}', "'language' is not a string: null"),
+        ('{"text": "a", "language": "de", "concept": true}', "'concept' is neither .*: true"),
         ('{"text": "a", "language": "de", "concept": [1]}', r"'concept' is neither .*: \[1\]"),
         ('{"text": "\\ud800", "language": "de"}', "half a surrogate pair"),
         ('{"text": "a", ', "not JSON"),

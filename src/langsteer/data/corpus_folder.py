@@ -33,8 +33,10 @@ def read(source: CorpusSource) -> Corpus:
     files = language_files(chosen_folder(source.path, source.split))
     problems, lines = Problems(name), {}
     for language, file in files.items():
-        with problems.at(spoken(file)):
+        try:
             lines[language] = [line.strip() for line in _text_lines(file)]
+        except CorpusError as error:
+            problems.add(str(error))
     problems.refuse()
     check_line_counts({file: len(lines[language]) for language, file in files.items()})
     texts = []
@@ -51,8 +53,8 @@ def _text_lines(file: Path) -> list[str]:
     lines = read_lines(file)
     if not any(line.strip() for line in lines):
         raise CorpusError(
-            f"the file has no texts{', only blank lines' if lines else ': it is empty'}. Remove "
-            "it, or write the texts into it."
+            f"{spoken(file)} has no texts{', only blank lines' if lines else ': it is empty'}. "
+            "Remove it, or write the texts into it."
         )
     return lines
 
@@ -65,13 +67,13 @@ def chosen_folder(folder: Path, split: str | None) -> Path:
     """
     if not folder.is_dir():
         raise CorpusError(f"{spoken(folder)!r} is a file. Give the folder with the language files.")
-    if split is None and files_in(folder, LINE_FILES):
-        return folder
+    chosen = folder if split is None else folder / split
+    below = split is None or Path(split).name == split
+    if below and chosen.is_dir() and files_in(chosen, LINE_FILES):
+        return chosen
     splits = sorted(
         one.name for one in folder.iterdir() if one.is_dir() and files_in(one, LINE_FILES)
     )
-    if split in splits:
-        return folder / split
     listed = ", ".join(map(spoken, splits))
     if split is not None:
         raise CorpusError(
