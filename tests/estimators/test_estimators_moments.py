@@ -85,6 +85,7 @@ def test_effects_name_languages_without_a_common_concept():
 # --- covariance ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_shrinkage_intensity_agrees_with_scikit_learn():
     library = pytest.importorskip("sklearn.covariance")
     for n, p in ((20, 60), (200, 60)):
@@ -393,6 +394,7 @@ def test_the_discriminant_is_proportional_to_the_whitened_difference():
     torch.testing.assert_close(found.covariance(0) @ weights, delta)
 
 
+@pytest.mark.slow
 def test_the_discriminant_agrees_with_scikit_learn():
     library = pytest.importorskip("sklearn.discriminant_analysis")
     world = aligned(languages=("de", "ja"))

@@ -42,7 +42,14 @@ def test_importing_the_package_loads_no_torch() -> None:
 
 @UNFINISHED
 @pytest.mark.parametrize(
-    "room", ["text", "data", "statistics", "edits", "estimators", "space", "progress"]
+    "room",
+    [
+        "space",  # It imports most of the others.
+        *(
+            pytest.param(room, marks=pytest.mark.slow)
+            for room in ("text", "data", "statistics", "edits", "estimators", "progress")
+        ),
+    ],
 )
 def test_a_light_room_imports_nothing_heavy(room: str) -> None:
     code = f"""
@@ -63,7 +70,7 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = [Text("ab ba", "en"), Text("ba ab", "en"), Text("bb aa", "de"), Text("aa bb", "de")]
     torch.manual_seed(0)
     model = Model(tiny.make("llama"), tiny.tokenizer())
-    fitted: Space = fit(model, Corpus(tuple(texts)))
+    fitted: Space = fit(model, Corpus(tuple(texts), "texts"))
     path = tmp_path_factory.mktemp("space") / "space.safetensors"
     fitted.save(path)
     return path

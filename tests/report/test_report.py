@@ -52,6 +52,8 @@ from report_data import (
     pair_results,
 )
 
+pytestmark = pytest.mark.slow
+
 MODEL = ModelFacts("tiny", "llama", 6, 192)
 CORPUS = CorpusFacts("texts.jsonl", {"de": 10, "en": 10})
 NOT_CLOSED = {"meta", "br", "hr", "img", "input", "link"}

@@ -170,6 +170,7 @@ def loads(path: Path) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_no_wrong_value_in_the_header_is_more_than_an_error(path: Path) -> None:
     """Every field of the header, replaced by values of every kind, or left out."""
     header, refused = header_of(path), 0

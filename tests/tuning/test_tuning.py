@@ -350,6 +350,7 @@ def arguments(space: Path, asked: Path) -> list[str]:
     return ["tune", str(MODEL), "--space", str(space), "--prompts", str(asked), *options]
 
 
+@pytest.mark.slow
 def test_a_process_killed_in_its_search_goes_on_to_the_same_choice(
     world_of_three: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -502,6 +503,7 @@ def test_rank_correlation_by_hand() -> None:
     assert rank_correlation({0: 1, 1: 1, 2: 2}, {0: 1, 1: 2, 2: 3}) == pytest.approx(3**0.5 / 2)
 
 
+@pytest.mark.slow
 def test_the_layers_that_promise_most_on_the_embedded_model_are_those_that_work() -> None:
     corpus = matching_corpus("fit", 20)
     space = fit(Model.from_pretrained(str(MODEL)), corpus, Reading(pooling="last"), progress=False)
