@@ -10,6 +10,9 @@ from langsteer.errors import CorpusError, LatentError, ModelError, SpaceError
 from langsteer.fitting.collect import collect, token_table
 from langsteer.fitting.reading import Reading
 from langsteer.statistics import Keep
+from langsteer.statistics.pooling import Pooling
+from langsteer.statistics.storage import pack, unpack
+from langsteer.statistics.uncertainty import pairs
 
 WORDS = {
     "de": ["eins zwei", "ja", "ein Haus am See"],
@@ -282,3 +285,55 @@ def test_much_memory_is_announced_and_too_much_refused(
             Reading(keep=Keep("pooled", limit=1000)),
         )
     assert capsys.readouterr().err == ""
+
+
+COPIES = (" ab", "ab", "a\u0308b", "\u00e4b", "cd")
+"""Three texts: white space and composition make no other text."""
+
+
+@pytest.mark.parametrize("pooling", ["tokens", "text", "last", "matched"])
+def test_copies_of_a_text_count_once_and_are_counted(pooling: Pooling) -> None:
+    model = Model(tiny.shared("llama"), tiny.tokenizer())
+    once = Corpus(
+        tuple(
+            Text(text, language, str(i) if language != "fr" else None)
+            for language, texts in {"de": ("ab", "\u00e4b", "cd"), "fr": ("ab", "ba", "dc")}.items()
+            for i, text in enumerate(texts)
+        ),
+        "once",
+    )
+    often = Corpus(
+        tuple(
+            Text(text.text, text.language, text.concept and f"{text.concept}{again or ''}")
+            for again in range(50)
+            for text in once.texts
+        ),
+        "often",
+    )
+    options = Reading(pooling=pooling)
+    a, b = collect(model, once, options), collect(model, often, options)
+    assert a.duplicates == {}
+    assert b.duplicates == {"de": 147, "fr": 147}
+    for layer in range(3):
+        torch.testing.assert_close(a.means(layer), b.means(layer))
+    torch.testing.assert_close(pairs(a).error, pairs(b).error)
+    assert (a.alignment.concepts, a.moments["de"].texts) == (b.alignment.concepts, 3)
+    near = [Text(text, "de") for text in COPIES] + [Text("ef", "fr"), Text("fe", "fr")]
+    assert collect(model, Corpus(tuple(near), "near")).duplicates == {"de": 2}
+    merged = b.merge(b)
+    assert merged.duplicates == {"de": 294, "fr": 294}
+
+
+def test_matched_errors_are_those_of_matched_means() -> None:
+    model = Model(tiny.shared("llama"), tiny.tokenizer())
+    whole = collect(model, corpus(), Reading(pooling="matched"))
+    assert whole.matched_error is not None
+    back, _ = unpack(*pack(whole))
+    torch.testing.assert_close(back.matched_error, whole.matched_error)
+    table = token_table(model, corpus())
+    halves = [
+        collect(model, Corpus(part, "part"), Reading(pooling="matched"), table=table)
+        for part in (corpus().texts[:4], corpus().texts[4:])
+    ]
+    merged = halves[0].merge(halves[1]).matched_error
+    torch.testing.assert_close(merged, whole.matched_error, rtol=1e-5, atol=1e-8)

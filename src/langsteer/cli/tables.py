@@ -52,6 +52,7 @@ def inspection(space: Space, layer: int | None = None) -> dict[str, Any]:
         "layers": [asdict(one) for one in delta_quality(space.statistics)],
         "increments": increments_as_json(space.increments),
         "dropped": dict(space.dropped),
+        "duplicates": dict(space.statistics.duplicates),
         "warnings": list(space.warnings((chosen,))),
     }
 
@@ -86,6 +87,9 @@ def print_inspection(found: dict[str, Any], console: Console) -> None:
     dropped = ", ".join(f"{count:,} {kind}" for kind, count in found["dropped"].items() if count)
     if dropped:
         console.print(f"tokens left out of the means: {dropped}", highlight=False)
+    if found["duplicates"]:
+        copies = ", ".join(f"{count:,} {tag}" for tag, count in found["duplicates"].items())
+        console.print(f"copies of texts, each counted once: {copies}", highlight=False)
     for warning in found["warnings"]:
         console.print(f"[yellow]warning:[/yellow] {escaped(warning)}", highlight=False)
 

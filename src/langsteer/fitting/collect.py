@@ -18,6 +18,7 @@ from langsteer.errors import CorpusError, LatentError, SpaceError
 from langsteer.fitting.reading import Reading
 from langsteer.progress import Advance, bar
 from langsteer.statistics import Keep, Matching, Statistics, TokenTable
+from langsteer.statistics.jackknife import fold_of
 from langsteer.statistics.pooling import OF_TOKENS
 from langsteer.statistics.scatter import GIBIBYTE, POOLED, Scatter
 
@@ -43,6 +44,8 @@ def collect(
     that hold whole concepts. What is left out is counted in `Statistics.dropped`: `special` tokens
     (such as a leading beginning-of-sequence token), tokens with `massive` norms (at the layer where
     they have it; a text that has no others keeps them), and tokens beyond the context (`long`).
+    A text that occurs more than once in its language counts once, as copies are no new evidence;
+    `Statistics.duplicates` says how many were left out.
 
     Args:
         model: the model; its tokenizer is not changed.
@@ -68,6 +71,7 @@ def collect(
             f"the corpus {corpus.name!r} has one language only, {corpus.languages[0]}; "
             "give texts in at least two"
         )
+    duplicates, corpus = corpus.duplicates(), _distinct(corpus)
     stream, pooling, keep = model.stream, options.pooling, options.keep
     every = range(stream.depth) if options.layers is None else options.layers
     chosen = [stream.check_layer(layer) for layer in every]
@@ -102,6 +106,7 @@ def collect(
             )
             collector.dropped["long"] += sum(row.cut for row in tokenized)
     statistics.dropped = {**{"special": 0, "massive": 0, "long": 0}, **collector.dropped}
+    statistics.duplicates = duplicates
     if matcher is not None:
         statistics.match(matcher.matching)
     return statistics
@@ -112,14 +117,23 @@ def token_table(model: Model, corpus: Corpus, *, max_length: int | None = None) 
 
     The arguments are those of `collect`. Raises `CorpusError` when a text has no tokens.
     """
-    limit = _limit(model.stream, max_length)
+    limit, corpus = _limit(model.stream, max_length), _distinct(corpus)
     rows = (
         (text.language, [row.ids[place] for place in row.compared])
         for start in range(0, len(corpus.texts), _CHUNK_TEXTS)
         for part in [corpus.texts[start : start + _CHUNK_TEXTS]]
         for text, row in zip(part, _tokenize(model.tokenizer, part, limit), strict=True)
     )
-    return TokenTable.of(corpus.languages, rows)
+    folds = [fold_of(text.concept, text.text) for text in corpus.texts]
+    return TokenTable.of(corpus.languages, rows, folds)
+
+
+def _distinct(corpus: Corpus) -> Corpus:
+    """The corpus without copies of texts in the same language."""
+    if not any(corpus.repeated):
+        return corpus
+    pairs = zip(corpus.texts, corpus.repeated, strict=True)
+    return Corpus(tuple(text for text, copy in pairs if not copy), corpus.name)
 
 
 def _known(table: TokenTable, corpus: Corpus) -> tuple[str, ...]:
@@ -195,11 +209,11 @@ class _Collector:
         means = torch.empty(len(texts), len(self.layers), self.stream.width)
         weights = torch.ones(len(texts))
         for batch in _batches(tokenized, self.options.tokens_per_batch, self.stream.device):
-            languages = [texts[row].language for row in batch.rows]
-            pool = self._pool(batch, languages, [tokenized[row] for row in batch.rows])
+            chosen = [texts[row] for row in batch.rows]
+            pool = self._pool(batch, chosen, [tokenized[row] for row in batch.rows])
             self.stream.visit(batch.ids, batch.mask, self.layers, pool.read)
             latents = torch.stack([pool.means[layer].cpu() for layer in self.layers], dim=1)
-            self._check(latents, [texts[row] for row in batch.rows])
+            self._check(latents, chosen)
             means[batch.rows] = latents
             massive = pool.massive.cpu()
             if self.options.pooling in OF_TOKENS:
@@ -211,15 +225,15 @@ class _Collector:
         return means, weights
 
     def _pool(
-        self, batch: _Batch, languages: list[str], tokenized: list[_Tokens]
+        self, batch: _Batch, texts: list[Text], tokenized: list[_Tokens]
     ) -> _Averages | _Last:
         if self.options.pooling == "last":
             return _Last(batch.content)
         listeners: list[Listener] = []
         if self.within is not None:
-            listeners.append(self.within.of(languages))
+            listeners.append(self.within.of([text.language for text in texts]))
         if self.matcher is not None:
-            listeners.append(self.matcher.of(languages, tokenized))
+            listeners.append(self.matcher.of(texts, tokenized))
         return _Averages(batch.content, self.options.massive, listeners)
 
     def _check(self, latents: Tensor, texts: Sequence[Text]) -> None:
@@ -324,24 +338,32 @@ class _Matcher:
         tokens = table.groups()[1]
         return cls(table, layers, Matching.empty(table.languages, tokens, len(layers), width))
 
-    def of(self, languages: list[str], tokenized: list[_Tokens]) -> Listener:
-        """What listens to a batch with rows in `languages`."""
+    def of(self, texts: list[Text], tokenized: list[_Tokens]) -> Listener:
+        """What listens to a batch of these texts."""
         places = [(row, at) for row, text in enumerate(tokenized) for at in text.compared]
         rows, columns = torch.tensor(places, dtype=torch.int64).reshape(-1, 2).T
         ids = torch.tensor([tokenized[row].ids[at] for row, at in places], dtype=torch.int64)
-        number = [self.table.languages.index(language) for language in languages]
+        number = [self.table.languages.index(text.language) for text in texts]
         language = torch.tensor(number)[rows]
         contrasts, groups = self.table.contrasts(ids, language)
         some = (contrasts != 0).any(1)
         rows, columns, contrasts, groups = rows[some], columns[some], contrasts[some], groups[some]
         self.matching.count(contrasts, groups, language[some])
+        folds = torch.tensor([fold_of(text.concept, text.text) for text in texts])[rows]
+        without = self.table.contrasts_without(ids[some], language[some], folds)
+        if without is not None:
+            self.matching.jackknife.count(without, groups, folds)
 
         def listen(read: _Read) -> None:
             latents = read.latents[rows, columns]
             norms = torch.linalg.vector_norm(latents, dim=-1, keepdim=True)
             usual = read.kept[rows, columns][:, None]
             latents = torch.where(usual, latents, latents * (read.median / norms))
-            self.matching.add(self.layers.index(read.layer), contrasts, groups, latents)
+            layer = self.layers.index(read.layer)
+            wide = (latents if latents.device.type != "mps" else latents.cpu()).double()
+            self.matching.add(layer, contrasts, groups, wide)
+            if without is not None:
+                self.matching.jackknife.add(layer, without, groups, wide)
 
         return listen
 

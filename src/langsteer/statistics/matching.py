@@ -11,6 +11,7 @@ from torch import Tensor
 
 from langsteer.errors import CorpusError
 from langsteer.statistics.graph import components
+from langsteer.statistics.jackknife import FOLDS, Jackknife, sketch
 
 SINGLES = 16
 """Tokens that may have a gain of their own."""
@@ -18,33 +19,46 @@ OTHERS = -1
 """Stands for all other tokens together."""
 LEAST_GAIN = 0.05
 """Least gain of a token, relative to the largest: what connects languages stays connected."""
-ROUNDS = 50
+ROUNDS, AGAIN = 50, 5
+"""Rounds of alternating least squares, from the beginning and from gains that nearly fit."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenTable:
     """How often each token id occurs in each language, for the ids that two or more have.
 
-    `ids [C]` ascending; `counts [C, K]`, in the order of `languages`.
+    `ids [C]` ascending; `counts [C, K]`, in the order of `languages`; `by_fold [F, C, K]` the same
+    in each fold of the texts, where the folds are known.
     """
 
     languages: tuple[str, ...]
     ids: Tensor
     counts: Tensor
+    by_fold: Tensor | None = None
 
     @classmethod
-    def of(cls, languages: Sequence[str], texts: Iterable[tuple[str, Sequence[int]]]) -> TokenTable:
-        """The table of texts, each given as its language and its token ids."""
-        found: dict[str, Counter[int]] = {language: Counter() for language in languages}
-        for language, ids in texts:
-            found[language].update(ids)
-        seen = Counter(token for counts in found.values() for token in counts)
+    def of(
+        cls,
+        languages: Sequence[str],
+        texts: Iterable[tuple[str, Sequence[int]]],
+        folds: Sequence[int] | None = None,
+    ) -> TokenTable:
+        """The table of texts, each given as its language and its token ids; `folds` of the same."""
+        found = {language: [Counter[int]() for _ in range(FOLDS)] for language in languages}
+        for number, (language, ids) in enumerate(texts):
+            found[language][0 if folds is None else folds[number]].update(ids)
+        seen = Counter(token for parts in found.values() for token in set().union(*parts))
         shared = sorted(token for token, tongues in seen.items() if tongues > 1)
-        counts = [[float(found[language][token]) for language in languages] for token in shared]
+        counts = [
+            [[float(found[language][fold][token]) for language in languages] for token in shared]
+            for fold in range(FOLDS)
+        ]
+        by_fold = torch.tensor(counts, dtype=torch.float64).reshape(FOLDS, -1, len(languages))
         return cls(
             tuple(languages),
             torch.tensor(shared, dtype=torch.int64),
-            torch.tensor(counts, dtype=torch.float64).reshape(-1, len(languages)),
+            by_fold.sum(0),
+            None if folds is None else by_fold,
         )
 
     def groups(self) -> tuple[Tensor, tuple[int, ...]]:
@@ -106,6 +120,25 @@ class TokenTable:
         groups[known] = group[place[known]]
         return rows, groups
 
+    def contrasts_without(self, ids: Tensor, language: Tensor, folds: Tensor) -> Tensor | None:
+        """`[n, F, K]`: the contrasts of tokens with each fold left out; zero for its own tokens.
+
+        `folds [n]` are those of the texts of the tokens. None where the table has no folds.
+        """
+        if self.by_fold is None:
+            return None
+        rows = torch.zeros(len(ids), FOLDS, len(self.languages), dtype=torch.float64)
+        if not len(self.ids):
+            return rows
+        place = torch.searchsorted(self.ids, ids).clamp_max(len(self.ids) - 1)
+        known = self.ids[place] == ids
+        for fold in range(FOLDS):
+            here = (known & (folds != fold)).nonzero()[:, 0]
+            counts = (self.counts - self.by_fold[fold])[place[here]]
+            rows[here, fold] = -counts / counts.sum(1, keepdim=True).clamp_min(1)
+            rows[here, fold, language[here]] += 1
+        return rows
+
 
 @dataclass(slots=True)
 class Matching:
@@ -125,7 +158,8 @@ class Matching:
 
     Shapes: `tokens [G]` ids of the groups, ascending, the last for all others; `counts [K]` tokens
     that can be compared, `laplacian [G, K, K]`, `moment [layers, G, K, d]` and
-    `plain [layers, K, d]`, the language means before matching.
+    `plain [layers, K, d]`, the language means before matching. `jackknife` has the same sums by
+    folds of the texts, for their error.
     """
 
     languages: tuple[str, ...]
@@ -134,6 +168,7 @@ class Matching:
     laplacian: Tensor
     moment: Tensor
     plain: Tensor
+    jackknife: Jackknife
     gains: bool = True
 
     @classmethod
@@ -149,12 +184,14 @@ class Matching:
             torch.zeros(g, k, k, dtype=torch.float64),
             torch.zeros(layers, g, k, width, dtype=torch.float64),
             torch.zeros(layers, k, width, dtype=torch.float64),
+            Jackknife.empty(k, g, layers, width),
         )
 
     @staticmethod
     def bytes(languages: int, layers: int, width: int) -> int:
         """Bytes of memory that matching takes."""
-        return (SINGLES + 2) * languages * layers * width * 8
+        errors = Jackknife.bytes(languages, SINGLES + 1, layers, width)
+        return (SINGLES + 2) * languages * layers * width * 8 + errors
 
     def count(self, contrasts: Tensor, groups: Tensor, language: Tensor) -> None:
         """Count tokens with `contrasts [n, K]` and `groups [n]`, in languages `language [n]`."""
@@ -165,7 +202,7 @@ class Matching:
 
     def add(self, layer: int, contrasts: Tensor, groups: Tensor, latents: Tensor) -> None:
         """Add `latents [n, d]` of such tokens at position `layer`."""
-        wide = (latents if latents.device.type != "mps" else latents.cpu()).double()
+        wide = latents.double()
         for group in sorted(set(groups.tolist())):
             here = groups == group
             sums = contrasts[here].to(wide.device).T @ wide[here.to(wide.device)]
@@ -181,6 +218,7 @@ class Matching:
             counts=a.counts + b.counts,
             laplacian=a.laplacian + b.laplacian,
             moment=a.moment + b.moment,
+            jackknife=a.jackknife.merge(b.jackknife),
         )
 
     def over(self, languages: Sequence[str], tokens: Sequence[int]) -> Matching:
@@ -195,13 +233,12 @@ class Matching:
         wide.laplacian[group[:, None, None], at[:, None], at] = self.laplacian
         wide.moment[:, group[:, None], at] = self.moment
         wide.plain[:, at] = self.plain
+        wide.jackknife = self.jackknife.over(len(languages), len(tokens), at, group)
         return replace(wide, gains=self.gains)
 
     def additive(self) -> Tensor:
         """`b [layers, K, d]`: least-squares language effects with all gains 1, summing to zero."""
-        inverse = torch.linalg.pinv(self.laplacian.sum(0), rtol=1e-10, hermitian=True)
-        effects: Tensor = inverse @ self.moment.sum(1)
-        return effects
+        return additive(self.laplacian, self.moment)
 
     def scaled(self) -> tuple[Tensor, Tensor]:
         """`b [layers, K, d]` and `g [layers, G]`: effects and gains, least squares together.
@@ -209,18 +246,19 @@ class Matching:
         The largest gain is 1, so `b` is how far apart the languages are at the tokens at which
         they are farthest apart. Alternating: each half step is a least-squares solution.
         """
-        effects = self.additive()
-        gains = torch.ones(len(effects), len(self.tokens), dtype=torch.float64)
-        for _ in range(ROUNDS):
-            product = torch.einsum("lgkd,lkd->lg", self.moment, effects)
-            square = torch.einsum("gij,lij->lg", self.laplacian, effects @ effects.mT)
-            # A group without tokens has no gain of its own: 0 / 0.
-            gains = (product / square).nan_to_num(0).clamp_min(0)
-            gains = (gains / gains.amax(1, keepdim=True)).nan_to_num(1).clamp_min(LEAST_GAIN)
-            left = torch.einsum("lg,gij->lij", gains.square(), self.laplacian)
-            right = torch.einsum("lg,lgkd->lkd", gains, self.moment)
-            effects = torch.linalg.pinv(left, rtol=1e-10, hermitian=True) @ right
-        return effects, gains
+        return scaled(self.laplacian, self.moment)
+
+    def error(self) -> Tensor:
+        """`[layers, K, K]`: sampling covariance of the effects, summed over coordinates.
+
+        By the jackknife over folds of texts, so that neither the tokens of one text nor the
+        translations of one concept are taken to be independent. See `docs/theory.md`.
+        """
+        if not self.gains:
+            return self.jackknife.error(additive)
+        moment = self.moment @ sketch(self.moment.shape[-1])
+        gains = scaled(self.laplacian, moment)[1]
+        return self.jackknife.error(lambda left, right: scaled(left, right, gains, AGAIN)[0])
 
     def means(self, weights: Tensor) -> Tensor:
         """`[layers, K, d]`: `m + b`, with m such that their mean by `weights [K]` is unchanged."""
@@ -228,3 +266,36 @@ class Matching:
         effects = self.scaled()[0] if self.gains else self.additive()
         gap = ((self.plain - effects) * share[None, :, None]).sum(1, keepdim=True)
         return gap + effects
+
+
+def additive(laplacian: Tensor, moment: Tensor) -> Tensor:
+    """`b [layers, K, d]` from `laplacian [G, K, K]` and `moment [layers, G, K, d]`, all gains 1."""
+    inverse = torch.linalg.pinv(laplacian.sum(0), rtol=1e-10, hermitian=True)
+    effects: Tensor = inverse @ moment.sum(1)
+    return effects
+
+
+def scaled(
+    laplacian: Tensor, moment: Tensor, gains: Tensor | None = None, rounds: int = ROUNDS
+) -> tuple[Tensor, Tensor]:
+    """`b [layers, K, d]` and `g [layers, G]` of the same, beginning with gains `[layers, G]`."""
+    if gains is None:
+        effects = additive(laplacian, moment)
+        gains = torch.ones(len(moment), len(laplacian), dtype=torch.float64)
+    else:
+        effects = _given_gains(laplacian, moment, gains)
+    for _ in range(rounds):
+        product = torch.einsum("lgkd,lkd->lg", moment, effects)
+        square = torch.einsum("gij,lij->lg", laplacian, effects @ effects.mT)
+        # A group without tokens has no gain of its own: 0 / 0.
+        gains = (product / square).nan_to_num(0).clamp_min(0)
+        gains = (gains / gains.amax(1, keepdim=True)).nan_to_num(1).clamp_min(LEAST_GAIN)
+        effects = _given_gains(laplacian, moment, gains)
+    return effects, gains
+
+
+def _given_gains(laplacian: Tensor, moment: Tensor, gains: Tensor) -> Tensor:
+    left = torch.einsum("lg,gij->lij", gains.square(), laplacian)
+    right = torch.einsum("lg,lgkd->lkd", gains, moment)
+    effects: Tensor = torch.linalg.pinv(left, rtol=1e-10, hermitian=True) @ right
+    return effects

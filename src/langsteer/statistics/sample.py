@@ -49,7 +49,7 @@ class Sample:
             return
         latents = means[:, list(self.at)].float()
         keys = [
-            _key(concept.encode() if concept is not None else row.numpy().tobytes())
+            key_of(concept.encode() if concept is not None else row.numpy().tobytes())
             for concept, row in zip(concepts, latents, strict=True)
         ]
         new = Part(tuple(keys), latents, weights.float())
@@ -105,6 +105,6 @@ class Sample:
         )
 
 
-def _key(data: bytes) -> int:
+def key_of(data: bytes) -> int:
     """A number below 2⁶³ that depends on nothing but the bytes."""
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big") >> 1

@@ -25,8 +25,10 @@ class Statistics:
     """Float64 statistics of text latents, per layer and language; activations are not kept.
 
     `layers` are 0-based layers, in the order of every tensor's first dimension. `dropped` counts
-    tokens that were left out, by reason. With a `matching`, the means are those of the languages
-    at the same tokens; errors and scatter are of the texts as they are.
+    tokens that were left out, by reason; `duplicates` the copies of texts that were, by language.
+    With a `matching`, the means are those of the languages at the same tokens, `matched_error`
+    `[layers, K, K]` is their sampling covariance, summed over coordinates, and scatter is of the
+    texts as they are.
     """
 
     layers: tuple[int, ...]
@@ -38,6 +40,8 @@ class Statistics:
     sample: Sample
     dropped: dict[str, int] = field(default_factory=dict)
     matching: Matching | None = None
+    matched_error: Tensor | None = None
+    duplicates: dict[str, int] = field(default_factory=dict)
     _memo: dict[tuple[object, ...], Tensor] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -117,6 +121,8 @@ class Statistics:
         plain = torch.stack([part.mean for part in moments.values()], 1)
         placed = matching.over(self.languages, matching.tokens)
         self.matching = replace(placed, plain=plain)
+        known = bool(self.matching.jackknife.tokens.any())
+        self.matched_error = self.matching.error() if known else None
         weights = [part.weight for part in moments.values()]
         means = self.matching.means(torch.tensor(weights, dtype=torch.float64))
         for i, (language, part) in enumerate(moments.items()):
@@ -125,6 +131,8 @@ class Statistics:
     def merge(self, other: Statistics) -> Statistics:
         """Statistics of the texts of both, as one pass would have given them, to rounding.
 
+        A text that is in both counts twice, and errors are too small by that: copies are only found
+        within one corpus. Divide a corpus so that copies stay together, or leave them out before.
         Of matched statistics this holds if both were made with one table of tokens: see `Matching`.
 
         Raises `SpaceError` when layers, width or pooling differ.
@@ -153,6 +161,7 @@ class Statistics:
             scatter=self.scatter.merge(other.scatter),
             sample=self.sample.merge(other.sample),
             dropped=dict(Counter(self.dropped) + Counter(other.dropped)),
+            duplicates=dict(Counter(self.duplicates) + Counter(other.duplicates)),
         )
         for language, part in second.items():
             merged._join(language, part)

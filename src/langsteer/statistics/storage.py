@@ -40,6 +40,9 @@ def pack(
     alignment = statistics.alignment
     tensors |= {f"alignment.{name}": getattr(alignment, name).to(dtype) for name in WIDE}
     tensors |= {f"alignment.{name}": getattr(alignment, name).double() for name in SMALL}
+    if statistics.matched_error is not None:
+        # Where it is not known it is infinite, which a file may not hold.
+        tensors["matched.error"] = statistics.matched_error.nan_to_num(posinf=-1.0)
     for key, sums in statistics.scatter.sums.items():
         tensors[f"scatter.{key or 'pooled'}"] = sums.to(dtype)
     for language, part in statistics.sample.parts.items():
@@ -103,6 +106,8 @@ def unpack(
         scatter=_scatter(rest, values, at, languages, width),
         sample=Sample(size, at, parts),
         dropped=_counts(values, "dropped"),
+        matched_error=_matched(rest, n, k),
+        duplicates=_counts(values, "duplicates") if values.get("duplicates") else {},
     )
     return found, rest.left
 
@@ -128,6 +133,15 @@ class _Tensors:
                 f"{tensor.dtype}, which is not what the header says"
             )
         return tensor
+
+
+def _matched(rest: _Tensors, layers: int, languages: int) -> Tensor | None:
+    """The error of matched means; None in files of version 0.1."""
+    if "matched.error" not in rest.left:
+        return None
+    error = rest.take("matched.error", layers, languages, languages).double()
+    own = torch.diag_embed(error.diagonal(dim1=1, dim2=2) < 0)
+    return error.masked_fill(own, math.inf)
 
 
 def _scatter(
@@ -224,4 +238,5 @@ def _values(statistics: Statistics) -> dict[str, Any]:
         "observation": statistics.scatter.observation,
         "sample": statistics.sample.size,
         "dropped": statistics.dropped,
+        "duplicates": statistics.duplicates,
     }

@@ -91,7 +91,13 @@ def pairs(statistics: Statistics) -> Pairs:
 
 
 def error_matrix(statistics: Statistics) -> Tensor:
-    """`[layers, K, K]`: sampling covariance of the language means, summed over coordinates."""
+    """`[layers, K, K]`: sampling covariance of the language means, summed over coordinates.
+
+    For matched means it is theirs, from the jackknife (see `Matching.error`); for those in files of
+    version 0.1, which lack it, that of plain means.
+    """
+    if statistics.matched_error is not None:
+        return statistics.matched_error
     parts = statistics.moments.values()
     errors = torch.stack([part.standard_error() for part in parts], 1)
     scaled = errors * statistics.alignment.concept_correlation()[:, None]
