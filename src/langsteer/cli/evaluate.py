@@ -31,7 +31,7 @@ def evaluate(
             "--prompts",
             "-p",
             metavar="PATH",
-            help="Prompts for testing: JSONL, the questions of CLaS-Bench, or test sets of the "
+            help="Test prompts: JSONL, a folder of CLaS-Bench questions, or the test sets of the "
             "language confusion benchmark.",
         ),
     ],
@@ -41,15 +41,16 @@ def evaluate(
         typer.Option(
             "--from",
             metavar="TAG",
-            help="Language that the model falls into on test sets of the language confusion "
+            help="Language that the model wrongly answers in, for the language confusion "
             "benchmark. Default: en.",
         ),
     ] = None,
     override: Override = Override(),
     per_pair: Annotated[
-        int | None, typer.Option(min=1, help="At most this many prompts per family and pair.")
+        int | None,
+        typer.Option(min=1, help="Use at most this many prompts per task and pair. Default: all."),
     ] = None,
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Length of the answers.")] = 48,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 48,
     chat: Annotated[
         bool | None,
         typer.Option("--chat/--plain", help="Use the chat template. Default: if there is one."),
@@ -60,13 +61,13 @@ def evaluate(
     loading: Loading = Loading(),
     as_json: AsJson = False,
 ) -> None:
-    """Measure on prompts with known answers: right language, right meaning, with intervals.
+    """Measure on held-out prompts whether the language changed and the meaning stayed.
 
-    Beside the steered answers stand three controls: the unsteered model, a random vector of the
-    same norm, and the request in the prompt to answer in the language. A second table has code
-    switching, repetition, perplexity and the other metrics; then comes what steering costs where it
-    should do nothing. Prompts whose references are a list, the same for all languages, count only
-    there.
+    Steered answers are compared with three controls: the unsteered model, a random change of the
+    same norm, and a request in the prompt to answer in the language. Every number has an interval.
+    A second table holds code switching, repetition, perplexity and other metrics, a third what
+    steering costs where it should do nothing. Only that third table uses prompts whose references
+    are one list for all languages.
     """
     from langsteer.data.files import check_output
     from langsteer.evaluation.evaluate import prove

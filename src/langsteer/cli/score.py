@@ -29,55 +29,64 @@ def score(
         str | None,
         typer.Option(
             metavar="TAG[,TAG…]",
-            help="Languages that answers may be in. Default: all that can be told. Fewer are "
-            "faster and more certain.",
+            help="Languages that the answers may be in. Default: all that can be detected. Fewer "
+            "are faster and more reliable.",
         ),
     ] = None,
     to: Annotated[
-        str | None, typer.Option(metavar="TAG", help="Target of answers that name none.")
+        str | None,
+        typer.Option(metavar="TAG", help="Target language of answers that do not name one."),
     ] = None,
     by: Annotated[
-        str, typer.Option(help="Numbers for each group of the file, each target, or each pair.")
+        str,
+        typer.Option(
+            metavar="GROUPING", help="One table for each group, target or pair of the file."
+        ),
     ] = "group",
     meaning: Annotated[
         str | None,
         typer.Option(
             metavar="METRIC",
-            help="What is meaning in the combined score: judged, contained, exact, normalised, "
-            "chrf or similarity. Default: judged or else contained.",
+            help="Metric that stands for meaning in the combined score: judged, contained, exact, "
+            "normalised, chrf or similarity. Default: judged, or else contained.",
         ),
     ] = None,
     words: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="English words, one a line: only they are errors by word. Default: all Latin "
-            "words are.",
+            help="List of English words, one a line. Only these count as wrong words. Default: "
+            "every word in Latin script does.",
         ),
     ] = None,
     endpoint: Annotated[
         str | None,
         typer.Option(
             metavar="URL",
-            help="OpenAI-compatible API for --judge and --embedding. Key: OPENAI_API_KEY.",
+            help="OpenAI-compatible API for --judge and --embedding. Its key is read from "
+            "OPENAI_API_KEY.",
         ),
     ] = None,
     judge: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="Let this model rate the answers.")
+        str | None, typer.Option(metavar="MODEL", help="Model that rates the answers.")
     ] = None,
     embedding: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="Compare embeddings of answers and references."),
+        typer.Option(
+            metavar="MODEL", help="Model whose embeddings compare answers with references."
+        ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Verdicts: JSONL, CSV or TSV."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Also write every verdict: JSONL, CSV or TSV."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score answers that were made elsewhere: language, meaning, degeneration. Needs no model.
+    """Score answers from any source: language, meaning, degeneration. Needs no model.
 
-    Every metric has a 95 % interval. Within a group every pair of languages weighs the same.
+    Every metric has a 95 % interval. Within a group, every pair of languages has the same weight.
     """
     from langsteer.cli.scoring import parts_of, print_scores, write_verdicts
     from langsteer.data.files import check_output

@@ -27,7 +27,10 @@ def tune(
     model: ModelName,
     space: SpaceFile,
     prompts: Annotated[
-        Path, typer.Option("--prompts", "-p", metavar="FILE", help="Prompts for tuning, as JSONL.")
+        Path,
+        typer.Option(
+            "--prompts", "-p", metavar="FILE", help="Tuning prompts. Keep others for testing."
+        ),
     ],
     layers: Annotated[
         str | None,
@@ -36,33 +39,36 @@ def tune(
             "--layer",
             "-l",
             metavar="I[,I…]",
-            help="Candidates, counted from 0. Default: a third, those that promise most by the "
+            help="Layers to try, counted from 0. Default: the most promising third, judged by the "
             "statistics in the space.",
         ),
     ] = None,
     scopes: Annotated[
-        str, typer.Option(metavar="SCOPE[,SCOPE…]", help="Candidates.")
+        str, typer.Option(metavar="SCOPE[,SCOPE…]", help="Scopes to try.")
     ] = "all,generated",
     estimators: Annotated[
-        str, typer.Option(metavar="NAME[,NAME…]", help="Candidates.")
+        str, typer.Option(metavar="NAME[,NAME…]", help="Estimators to try.")
     ] = "difference",
-    budget: Annotated[int, typer.Option(min=1, help="Tokens to generate, about.")] = 50_000,
+    budget: Annotated[
+        int, typer.Option(min=1, help="About how many tokens to generate in all.")
+    ] = 50_000,
     languages: Languages = None,
     per_pair: Annotated[
         int | None,
-        typer.Option(min=1, help="At most this many prompts per family and pair. Default: all."),
+        typer.Option(min=1, help="Use at most this many prompts per task and pair. Default: all."),
     ] = None,
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Length of the answers.")] = 48,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 48,
     seed: Seed = 0,
     loading: Loading = Loading(),
     as_json: AsJson = False,
 ) -> None:
-    """Choose layer, scope, estimator and strength on prompts kept for that.
+    """Choose the layer, scope, estimator and strength that work best on tuning prompts.
 
-    Many configurations are tried on few prompts, the best on many; then the strength is searched.
-    Writes the choice into the space, with the evidence, and an own one for each pair of languages
-    that was shown to need one. What is answered is kept beside the space in SPACE.tuning.jsonl
-    until the end: after a kill, the same command goes on from there to the same choice.
+    Many configurations are screened on a few prompts, the best are re-tested on many, and then the
+    strength is searched. The choice is written into the space with its evidence, and so is a
+    separate choice for each pair of languages that clearly needs one. Answers are logged in
+    SPACE.tuning.jsonl until the end: after an interruption, the same command resumes from there and
+    arrives at the same choice.
     """
     from langsteer.cli.tables import print_trials, trials_as_json
     from langsteer.data.files import check_output
