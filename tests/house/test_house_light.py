@@ -27,7 +27,7 @@ HEAVY = (
 )
 
 
-UNFINISHED = pytest.mark.xfail(reason="rooms are still being moved", strict=False)
+UNFINISHED = pytest.mark.xfail(reason="tags are still read with Babel", strict=False)
 
 
 def said(code: str, *blocked: str) -> str:

@@ -5,8 +5,6 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-import pytest
-
 import langsteer
 from house import House, parameters
 
@@ -42,35 +40,51 @@ FREE = {"langsteer", "langsteer.__main__", "langsteer.legacy"}
 """Modules that are doors to all rooms."""
 MOST_PARAMETERS = 8
 
-UNFINISHED = pytest.mark.xfail(reason="rooms are still being moved", strict=False)
+UNFINISHED_IMPORTS = {
+    ("langsteer.edits.scope", "engines.transformers"),
+    ("langsteer.evaluation.evaluate", "cli"),
+    ("langsteer.evaluation.evaluate", "report"),
+    ("langsteer.evaluation.evaluate", "tuning"),
+}
+UNFINISHED_PARAMETERS = {"prove", "tune", "tune_space"}
+UNFINISHED_CLASSES = {
+    "Answer",
+    "Confusion",
+    "CorpusFacts",
+    "DeltaQuality",
+    "Exported",
+    "OperatingPoint",
+    "Part",
+    "Prompt",
+}
+UNFINISHED_BLOCKS = {"edits", "engines.transformers", "evaluation", "tuning"}
+"""What still breaks a rule. Nothing may be added; what no longer breaks it is taken out."""
 
 house = House(Path(__file__).parents[2])
 
 
-@UNFINISHED
 def test_every_room_is_known() -> None:
     entrances = {name.removeprefix("langsteer.") for name in FREE}
     assert set(house.rooms) - entrances == set(ROOMS)
 
 
-@UNFINISHED
 def test_imports_between_rooms_flow_one_way() -> None:
-    wrong = []
+    wrong = set()
     for one in house.imports:
         room, target = house.room(one.module), house.room(one.target)
         if one.module in FREE or one.typing or target == "":
             continue
         door = (room.partition(".")[0], target.partition(".")[0]) in DOORS and one.lazy
-        if not door and ROOMS.index(target) > ROOMS.index(room):
-            wrong.append(f"{one.module}:{one.line} imports {one.target}")
-    assert not wrong
+        same = room.partition(".")[0] == target.partition(".")[0]
+        if not same and not door and ROOMS.index(target) > ROOMS.index(room):
+            wrong.add((one.module, target))
+    assert wrong <= UNFINISHED_IMPORTS
 
 
 def test_rooms_are_named_by_one_word() -> None:
     assert not [room for room in house.rooms if "and" in re.split(r"[._]", room)]
 
 
-@UNFINISHED
 def test_no_public_name_is_a_module() -> None:
     modules = {part for module in house.modules for part in module.split(".")}
     assert not modules & set(langsteer.__all__)
@@ -81,37 +95,36 @@ def test_no_public_name_is_a_module() -> None:
             assert not names & children, module
 
 
-@UNFINISHED
 def test_no_function_takes_more_than_eight_parameters() -> None:
-    wide = [
-        f"{module}.{one.name}: {parameters(one)}"
+    wide = {
+        one.name
         for module, one in house.functions()
         if parameters(one) > MOST_PARAMETERS and not module.startswith("langsteer.cli")
-    ]
-    assert not wide
+    }
+    assert wide <= UNFINISHED_PARAMETERS
 
 
-@UNFINISHED
 def test_no_class_name_is_defined_twice() -> None:
     places = defaultdict(list)
     for module, one in house.classes():
         if not one.name.startswith("_"):
             places[one.name].append(module)
-    assert not {name: modules for name, modules in places.items() if len(modules) > 1}
+    twice = {name for name, modules in places.items() if len(modules) > 1}
+    assert twice <= UNFINISHED_CLASSES
 
 
-@UNFINISHED
-def test_public_functions_of_one_name_live_in_one_room() -> None:
+def test_what_a_room_exports_means_one_thing() -> None:
     rooms = defaultdict(set)
-    for module, tree in house.modules.items():
-        for one in tree.body:
-            hidden = module in FREE or module.startswith("langsteer.cli")
-            if isinstance(one, ast.FunctionDef) and not one.name.startswith("_") and not hidden:
-                rooms[one.name].add(house.room(module))
-    assert not {name: found for name, found in rooms.items() if len(found) > 1}
+    for module in house.packages - {"langsteer"}:
+        for one in ast.walk(house.modules[module]):
+            if isinstance(one, ast.Assign) and ast.unparse(one.targets[0]) == "__all__":
+                for name in ast.literal_eval(one.value):
+                    rooms[name].add(house.room(module))
+    assert rooms
+    twice = {name for name, found in rooms.items() if len(found) > 1}
+    assert twice <= UNFINISHED_CLASSES
 
 
-@UNFINISHED
 def test_the_package_asserts_nothing_of_its_callers() -> None:
     found = [
         f"{module}:{node.lineno}"
@@ -122,16 +135,15 @@ def test_the_package_asserts_nothing_of_its_callers() -> None:
     assert not found
 
 
-OTHER_BLOCKS = re.compile(r"code.block|block_output|thinking|fenced|display: ?block|--blocks")
+OTHER_BLOCKS = re.compile(r"(code|fenced|thinking).blocks?|block_output|display: ?block|--blocks")
 
 
-@UNFINISHED
 def test_a_layer_is_called_a_layer() -> None:
     """No text and no name says "block" where a decoder layer is meant."""
-    found = []
+    found = set()
     for module, tree in house.modules.items():
         for node in ast.walk(tree):
             said = node.value if isinstance(node, ast.Constant) else getattr(node, "name", "")
             if isinstance(said, str) and re.search(r"\bblocks?\b", OTHER_BLOCKS.sub("", said)):
-                found.append(f"{module}:{getattr(node, 'lineno', 0)} {said.strip()[:70]!r}")
-    assert not found
+                found.add(house.room(module))
+    assert found - {"legacy"} <= UNFINISHED_BLOCKS
