@@ -8,6 +8,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from langsteer.cli.chat_options import ChatTemplate
 from langsteer.cli.options import (
     AsJson,
     Languages,
@@ -69,6 +70,32 @@ def fit(
             "difference, mean and effects need, are always stored.",
         ),
     ] = "difference",
+    chat: Annotated[
+        bool,
+        typer.Option(
+            "--chat",
+            help="Put each text into the model's chat template. Only its own tokens count.",
+        ),
+    ] = False,
+    turn: Annotated[
+        str,
+        typer.Option(
+            metavar="SPEAKER",
+            help="With --chat: whose turn a text is, assistant (an answer) or user (a question, "
+            "after which the answer begins).",
+        ),
+    ] = "assistant",
+    system: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="With --chat: the system message.")
+    ] = None,
+    template_option: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="With --chat: option of the chat template, such as enable_thinking=false. May be "
+            "repeated.",
+        ),
+    ] = None,
     increments: Annotated[
         str | None,
         typer.Option(
@@ -113,6 +140,8 @@ def fit(
     check_output(output, inputs=(corpus, model))
     if pooling not in POOLINGS:
         raise LangsteerError(f"--pooling {pooling!r} is unknown. Use one of {', '.join(POOLINGS)}.")
+    if not chat and (turn != "assistant" or system is not None or template_option):
+        raise LangsteerError("--turn, --system and --template-option need --chat. Give that too.")
     together = numbers(increments)
     if together is None and (source is not None or target is not None):
         raise LangsteerError("--from and --to choose the pairs of --increments. Give that as well.")
@@ -139,6 +168,8 @@ def fit(
             layers=numbers(layers),
             pooling=cast(Any, pooling),
             keep=replace(keep, limit=int(memory * GIBIBYTE)),
+            chat=cast(Any, turn) if chat else None,
+            conversation=ChatTemplate(True, system, template_option).options(),
         ),
         progress=not as_json,
     )

@@ -37,6 +37,7 @@ def inspection(space: Space, layer: int | None = None) -> dict[str, Any]:
         "model": space.model.name,
         "corpus": space.corpus.name,
         "pooling": space.pooling,
+        "chat": space.corpus.chat,
         "operating_point": None if space.operating_point is None else asdict(point),
         "layer": chosen,
         "languages": [
@@ -69,7 +70,7 @@ def print_inspection(found: dict[str, Any], console: Console) -> None:
     """The same as two tables, and the warnings."""
     console.print(
         f"[bold]{escaped(found['model'])}[/bold], fitted on {escaped(found['corpus'])} "
-        f"(pooling {found['pooling']})",
+        f"(pooling {found['pooling']}{_turn(found['chat'])})",
         highlight=False,
     )
     console.print(_languages_table(found))
@@ -92,6 +93,10 @@ def print_inspection(found: dict[str, Any], console: Console) -> None:
         console.print(f"copies of texts, each counted once: {copies}", highlight=False)
     for warning in found["warnings"]:
         console.print(f"[yellow]warning:[/yellow] {escaped(warning)}", highlight=False)
+
+
+def _turn(chat: str | None) -> str:
+    return "" if chat is None else f"; each text as a turn of the {chat}"
 
 
 def _languages_table(found: dict[str, Any]) -> Table:

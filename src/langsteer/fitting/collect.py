@@ -16,6 +16,7 @@ from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.stream import ResidualStream
 from langsteer.errors import CorpusError, LatentError, SpaceError
 from langsteer.fitting.reading import Reading
+from langsteer.fitting.turns import Template
 from langsteer.progress import Advance, bar
 from langsteer.statistics import Keep, Matching, Statistics, TokenTable
 from langsteer.statistics.jackknife import fold_of
@@ -75,11 +76,11 @@ def collect(
     stream, pooling, keep = model.stream, options.pooling, options.keep
     every = range(stream.depth) if options.layers is None else options.layers
     chosen = [stream.check_layer(layer) for layer in every]
-    limit = _limit(stream, options.max_length)
+    tokenizer = _Tokenizer.of(model, options)
     _announce(keep or Keep(), chosen, stream.width, len(corpus.languages), pooling)
     languages, matcher = corpus.languages, None
     if pooling == "matched":
-        table = table or token_table(model, corpus, max_length=options.max_length)
+        table = table or token_table(model, corpus, options)
         table.require_connected()
         languages = _known(table, corpus)
         matcher = _Matcher.of_table(table, chosen, stream.width)
@@ -95,7 +96,7 @@ def collect(
             matcher,
         )
         for chunk in _chunks(corpus.texts, _chunk_size(len(chosen), stream.width)):
-            tokenized = _tokenize(model.tokenizer, chunk, limit)
+            tokenized = tokenizer(chunk)
             means, weights = collector.run(chunk, tokenized)
             statistics.update(
                 means,
@@ -112,17 +113,17 @@ def collect(
     return statistics
 
 
-def token_table(model: Model, corpus: Corpus, *, max_length: int | None = None) -> TokenTable:
+def token_table(model: Model, corpus: Corpus, options: Reading | None = None) -> TokenTable:
     """How often each token occurs in each language, for pooling `matched`; the model is not run.
 
     The arguments are those of `collect`. Raises `CorpusError` when a text has no tokens.
     """
-    limit, corpus = _limit(model.stream, max_length), _distinct(corpus)
+    tokenizer, corpus = _Tokenizer.of(model, options or Reading()), _distinct(corpus)
     rows = (
         (text.language, [row.ids[place] for place in row.compared])
         for start in range(0, len(corpus.texts), _CHUNK_TEXTS)
         for part in [corpus.texts[start : start + _CHUNK_TEXTS]]
-        for text, row in zip(part, _tokenize(model.tokenizer, part, limit), strict=True)
+        for text, row in zip(part, tokenizer(part), strict=True)
     )
     folds = [fold_of(text.concept, text.text) for text in corpus.texts]
     return TokenTable.of(corpus.languages, rows, folds)
@@ -220,7 +221,8 @@ class _Collector:
                 kept = batch.content.sum(1).cpu() - massive
                 weights[batch.rows] = kept.clamp(min=1).float()
             self.dropped["massive"] += int(massive.sum())
-            self.dropped["special"] += int(batch.mask.sum() - batch.content.sum())
+            left_out = "special" if self.options.chat is None else "template"
+            self.dropped[left_out] += int(batch.mask.sum() - batch.content.sum())
             self.advance(len(batch.rows))
         return means, weights
 
@@ -405,25 +407,57 @@ def _chunks(texts: Sequence[Text], size: int) -> Iterator[list[Text]]:
     yield chunk
 
 
-def _tokenize(
-    tokenizer: PreTrainedTokenizerBase, texts: Sequence[Text], limit: int
-) -> list[_Tokens]:
-    special = set(tokenizer.all_special_ids)
-    # Long texts are cut here, so the warning that the tokenizer would give is beside the point.
-    encoded = tokenizer(
-        [text.text for text in texts], padding=False, truncation=False, verbose=False
-    )
-    rows = []
-    for text, ids in zip(texts, encoded["input_ids"], strict=True):
-        kept = ids[:limit]
-        content = [token not in special for token in kept]
-        if not any(content):
-            raise CorpusError(
-                f"the text {text.text[:60]!r} ({text.language}, concept {text.concept}) "
-                "has no tokens; remove it from the corpus"
-            )
-        rows.append(_Tokens(kept, content, len(ids) - len(kept)))
-    return rows
+@dataclass(frozen=True, slots=True)
+class _Tokenizer:
+    """Makes tokens of texts, each in its turn of a conversation if there is a `template`."""
+
+    tokenizer: PreTrainedTokenizerBase
+    limit: int
+    template: Template | None
+    last: bool
+
+    @classmethod
+    def of(cls, model: Model, options: Reading) -> _Tokenizer:
+        """That of a model."""
+        limit = _limit(model.stream, options.max_length)
+        template = options.template(model.tokenizer)
+        return cls(model.tokenizer, limit, template, options.pooling == "last")
+
+    def __call__(self, texts: Sequence[Text]) -> list[_Tokens]:
+        """The tokens of texts; `CorpusError` for one that has none."""
+        rows = self._plain(texts) if self.template is None else self._turns(texts, self.template)
+        for text, row in zip(texts, rows, strict=True):
+            if not any(row.content):
+                raise CorpusError(
+                    f"the text {text.text[:60]!r} ({text.language}, concept {text.concept}) "
+                    "has no tokens; remove it from the corpus"
+                )
+        return rows
+
+    def _plain(self, texts: Sequence[Text]) -> list[_Tokens]:
+        special = set(self.tokenizer.all_special_ids)
+        # Long texts are cut here, so the warning that the tokenizer would give is beside the point.
+        encoded = self.tokenizer(
+            [text.text for text in texts], padding=False, truncation=False, verbose=False
+        )
+        return [
+            _Tokens(kept, [token not in special for token in kept], len(ids) - len(kept))
+            for ids in encoded["input_ids"]
+            for kept in [ids[: self.limit]]
+        ]
+
+    def _turns(self, texts: Sequence[Text], template: Template) -> list[_Tokens]:
+        rows = []
+        for text in texts:
+            whole = template.place(text.text)
+            placed = whole.cut(self.limit)
+            own = range(placed.begin, placed.end)
+            if self.last and template.turn == "user":
+                # The answer is decided at the last token of the template.
+                own = range(len(placed.ids) - 1, len(placed.ids))
+            content = [place in own for place in range(len(placed.ids))]
+            rows.append(_Tokens(placed.ids, content, len(whole.ids) - len(placed.ids)))
+        return rows
 
 
 def _batches(texts: Sequence[_Tokens], budget: int, device: torch.device) -> Iterator[_Batch]:

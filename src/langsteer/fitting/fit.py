@@ -6,6 +6,7 @@ from langsteer.data.corpus import Corpus
 from langsteer.engines.transformers.model import Model
 from langsteer.fitting.collect import collect
 from langsteer.fitting.reading import Reading
+from langsteer.fitting.turns import Turn
 from langsteer.space.identity import identify
 from langsteer.space.space import CorpusFacts, Space
 from langsteer.statistics import Statistics
@@ -29,11 +30,17 @@ def fit(
     Raises:
         CorpusError, ModelError, LatentError, SpaceError: as `collect`.
     """
-    return space_of(model, corpus, collect(model, corpus, options, progress=progress))
+    statistics = collect(model, corpus, options, progress=progress)
+    return space_of(model, corpus, statistics, None if options is None else options.chat)
 
 
-def space_of(model: Model, corpus: Corpus, statistics: Statistics) -> Space:
-    """The space of statistics that were collected from `corpus` on the model."""
+def space_of(
+    model: Model, corpus: Corpus, statistics: Statistics, chat: Turn | None = None
+) -> Space:
+    """The space of statistics that were collected from `corpus` on the model.
+
+    `chat` is the turn that the texts were put into.
+    """
     parts = statistics.moments.items()
     return Space(
         model=identify(model, model.tokenizer, model.name),
@@ -42,6 +49,7 @@ def space_of(model: Model, corpus: Corpus, statistics: Statistics) -> Space:
             digest=corpus.digest,
             texts={language: part.texts for language, part in parts},
             tokens={language: part.tokens for language, part in parts},
+            chat=chat,
         ),
         statistics=statistics,
     )

@@ -16,6 +16,7 @@ from langsteer.engines.transformers.steered import steering
 from langsteer.errors import SpaceError, SteeringError
 from langsteer.fitting.collect import collect, token_table
 from langsteer.fitting.reading import Reading
+from langsteer.fitting.turns import Turn
 from langsteer.progress import bar
 from langsteer.space.increments import Increments, stacked
 from langsteer.space.point import layers_of
@@ -71,7 +72,7 @@ def fit_increments(
     table = None
     if reading.pooling == "matched":
         both = corpus.select((origin, goal))
-        table = token_table(model, both, max_length=reading.max_length)
+        table = token_table(model, both, reading)
 
     def read(language: str, layers: Sequence[int]) -> Statistics:
         texts = corpus.select((language,))
@@ -109,7 +110,7 @@ def add_increments(
     places = tuple(sorted(layers_of(layers)))
     if len(places) < 2:
         raise SpaceError(f"Increments are for two or more layers; layer {places[0]} needs none.")
-    reading = replace(options or Reading(pooling=_pooling(space)), layers=places)
+    reading = replace(options or _as_fitted(space), layers=places)
     here = scope or ("generated" if reading.pooling == "last" else "all")
     here = str(Scope.parse(here))
     wanted = _pairs(space, corpus, pairs)
@@ -142,8 +143,11 @@ def passes(languages: int, layers: int, pairs: int | None = None) -> float:
     return every * (layers - 1) / languages
 
 
-def _pooling(space: Space) -> Pooling:
-    return cast(Pooling, space.pooling)
+def _as_fitted(space: Space) -> Reading:
+    """How the texts of a space were read, as far as it says so."""
+    return Reading(
+        pooling=cast(Pooling, space.pooling), chat=cast("Turn | None", space.corpus.chat)
+    )
 
 
 def _pairs(

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from transformers import PreTrainedTokenizerBase
+
+from langsteer.engines.transformers.chat import ChatOptions
 from langsteer.errors import CorpusError, LangsteerError
+from langsteer.fitting.turns import TURNS, Template, Turn
 from langsteer.statistics import Keep
 from langsteer.statistics.pooling import POOLINGS, Pooling
 
 MASSIVE = 10.0
+PLAIN_TALK = ChatOptions(enabled=True)
+"""No system message, and the template as it comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,10 @@ class Reading:
         max_length: tokens after which a text is cut; the model's context if None.
         tokens_per_batch: the most tokens (rows × columns) in one forward pass.
         massive: how many times the median norm of a batch at a layer makes a token massive.
+        chat: the turn of the model's chat template that each text is put into: `assistant` or
+            `user`; None reads texts as they are. Only a text's own tokens count. With pooling
+            `last` and `user`, the last token is that at which the answer begins.
+        conversation: the system message and the options of the template, with `chat`.
         keep: what the statistics keep beyond means. The memory needed is printed on standard error
             when it is much, and refused above `keep.limit`.
 
@@ -40,10 +50,26 @@ class Reading:
     tokens_per_batch: int = 4096
     massive: float = MASSIVE
     keep: Keep | None = None
+    chat: Turn | None = None
+    conversation: ChatOptions = PLAIN_TALK
+
+    def template(self, tokenizer: PreTrainedTokenizerBase) -> Template | None:
+        """What puts texts into turns; None if they are read as they are.
+
+        Raises:
+            SteeringError: the tokenizer has no chat template.
+        """
+        if self.chat is None:
+            return None
+        options = replace(self.conversation, enabled=True)
+        options.applies(tokenizer)
+        return Template(tokenizer, self.chat, options)
 
     def __post_init__(self) -> None:
         if self.pooling not in POOLINGS:
             raise CorpusError(f"{self.pooling!r} is not a pooling; choose {', '.join(POOLINGS)}")
+        if self.chat is not None and self.chat not in TURNS:
+            raise CorpusError(f"{self.chat!r} is not a turn; choose {' or '.join(TURNS)}")
         if self.layers is not None:
             _check_layers(list(self.layers))
         for name in ("max_length", "tokens_per_batch"):
