@@ -136,6 +136,13 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         read_text(Path("a\0b"))
 
 
+@pytest.mark.parametrize("name", ["none", "x" * 5000, "a\0b"])
+def test_everyone_says_that_there_is_no_such_file(name: str) -> None:
+    for _, read in JSONL.values():
+        with pytest.raises(CorpusError, match="no file"):
+            read(Path(name))
+
+
 def test_a_name_that_is_not_utf8_can_be_said_and_kept(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"caf\xe9.jsonl")
     path.write_text('{"text": "a", "language": "de"}\n{')

@@ -132,6 +132,7 @@ def test_whole_surrogate_pairs_are_letters(tmp_path: Path) -> None:
         ("\n [ ] ", []),
         ('{\n  "a": 1\n}', [{"a": 1}]),
         ('{"a": 1}\n{"a": 2}\n', [{"a": 1}, {"a": 2}]),
+        ('{"a": 1}\n\ufeff{"a": 2}\n', [{"a": 1}, {"a": 2}]),
         ("", []),
     ],
 )
@@ -148,6 +149,7 @@ def test_json_is_a_list_an_object_or_lines(tmp_path: Path, text: str, found: obj
         ('[{"a": 1, "a": 2}]', "a.json:1: .*'a' twice"),
         ('[\n"\\ud800"]', "a.json:2: .*half a surrogate"),
         ("[\n" + "[" * 100_000, "a.json:2: the list is not JSON"),
+        ("[{},\n{},\n]", "a.json:2: nothing follows the last comma"),
         ("[{}]\n[]", "a.json:1: there is more after the end"),
         ('{"a":\n1', "a.json:1: this is not JSON"),
     ],

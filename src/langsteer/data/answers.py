@@ -7,6 +7,7 @@ A file is JSON lines, JSON, CSV or TSV, with ``answer`` and ``target``, and wher
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def read_answers(path: Path, target: str | None = None) -> list[GivenAnswer]:
         CorpusError: There is no such file, or something in it is not as it should be.
     """
     path = path.expanduser()
-    if not path.exists():
+    if not os.path.exists(path):
         raise CorpusError(
             f"There is no file of answers at {spoken(path)}. Give a JSONL or CSV file."
         )

@@ -37,7 +37,8 @@ def json_values(path: Path, problems: Problems, kind: str) -> Iterator[tuple[str
             if line.strip():
                 place = f"{spoken(path)}:{number}"
                 with problems.at(place):
-                    yield place, parse_json(line)
+                    # Files that were joined have byte order marks within.
+                    yield place, parse_json(line.removeprefix("\ufeff"))
 
 
 def _has_lines(text: str) -> bool:
@@ -116,6 +117,8 @@ def _items(text: str, path: Path, problems: Problems) -> Iterator[tuple[str, obj
             yield place, _checked(value, text[counted:at])
         if text[at] == ",":
             at = _blank(text, at + 1)
+            if text[at : at + 1] == "]":
+                problems.add(f"{place}: nothing follows the last comma of the list. Remove it.")
     if text[at + 1 :].strip():
         problems.add(
             f"{spoken(path)}:{_line(text, at)}: there is more after the end of the list. Keep one "

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def read_messages(path: Path) -> list[Conversation]:
             message names file and line.
     """
     path = path.expanduser()
-    if not path.is_file():
+    if not os.path.exists(path):
         raise CorpusError(f"There is no file of messages at {spoken(path)}. Give a JSON file.")
     kind = SUFFIXES.get(path.suffix.lower(), "jsonl")
     if kind not in ("json", "jsonl"):

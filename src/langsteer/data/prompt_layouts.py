@@ -10,6 +10,7 @@ A file is told apart by the names of its fields, a folder by what lies in it:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -59,7 +60,7 @@ def read_any(path: Path, source: str | None = None) -> PromptSet:
         CorpusError: There is nothing at the path, or its layout is none of these.
     """
     path = path.expanduser()
-    if not path.exists():
+    if not os.path.exists(path):
         raise CorpusError(
             f"There is no file of prompts at {spoken(path)}. Give a JSONL or CSV file, or a folder."
         )

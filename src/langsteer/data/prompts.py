@@ -14,6 +14,7 @@ Where a list of strings is meant, one string stands for a list of one. Any other
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -101,7 +102,7 @@ def read_prompts(path: Path) -> PromptSet:
     Raises:
         CorpusError: The file is missing, empty or has a broken line.
     """
-    if not path.exists():
+    if not os.path.exists(path):
         raise CorpusError(f"There is no file of prompts at {spoken(path)}. Give a JSONL file.")
     problems = Problems(spoken(path))
     prompts = prompts_of(read_rows(path, problems), problems)
