@@ -94,6 +94,7 @@ class Corpus:
           lines with the same number are one concept. A split is a folder in it, as in FLORES.
         - ``datasets``: a Hugging Face data set ``owner/name`` or ``owner/name:configuration``, with
           columns as for a table; needs the package ``datasets``.
+        - Others are in :mod:`langsteer.data.corpus_layouts`.
 
         Args:
             path: A file, a folder, or the name of a data set.
