@@ -47,7 +47,7 @@ def large_statistics(layers: int, width: int, languages: int, at: int) -> Statis
     for part in found.moments.values():
         part.texts, part.weight, part.weight2 = TEXTS, TEXTS, TEXTS
         part.mean = torch.randn(layers, width, dtype=torch.float64)
-        part.squares = part.scatter = torch.rand(layers, width, dtype=torch.float64)
+        part.weighted_squares = part.scatter = torch.rand(layers, width, dtype=torch.float64)
     half = torch.randn(width, TEXTS * languages, dtype=torch.float64)
     found.scatter.sums[""][0] = half @ half.T
     alignment = found.alignment

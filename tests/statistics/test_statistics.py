@@ -56,7 +56,7 @@ def tensors(statistics):
     for language, part in statistics.moments.items():
         for name in ("texts", "tokens", "weight", "weight2"):
             found[f"{language}.{name}"] = torch.tensor(float(getattr(part, name)))
-        for name in ("mean", "squares", "lean", "scatter"):
+        for name in ("mean", "weighted_squares", "weighted_deviation", "scatter"):
             found[f"{language}.{name}"] = getattr(part, name)
     for name in ("counts", "laplacian", "overlap", "moment", "within", "mean", "spread"):
         found[f"alignment.{name}"] = getattr(statistics.alignment, name)

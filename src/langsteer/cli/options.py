@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from langsteer.cli.terminal import escaped, out, print_json, printable
+from langsteer.cli.terminal import err, escaped, out, print_json, printable
 from langsteer.errors import LangsteerError
 
 if TYPE_CHECKING:
@@ -153,7 +154,11 @@ class Loading:
 
         fitted = Space.load(space)
         loaded = self.load(name)
-        fitted.check(loaded)
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            fitted.check(loaded)
+        for one in found:
+            err.print(f"[yellow]warning:[/yellow] {escaped(str(one.message))}", highlight=False)
         return loaded, fitted
 
 

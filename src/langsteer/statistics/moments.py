@@ -17,8 +17,8 @@ class Moments:
     tokens when all tokens count alike, else 1). The mean `Σ w m / Σ w` is then a ratio estimator
     whose error comes from texts, not tokens, because the tokens of one text are not independent.
 
-    `mean`, `squares` (Σ w² (m - mean)²), `lean` (Σ w² (m - mean)) and `scatter` (Σ w (m - mean)²)
-    are `[layers, d]`; `weight` is Σ w and `weight2` is Σ w².
+    `mean`, `weighted_squares` (Σ w² (m - mean)²), `weighted_deviation` (Σ w² (m - mean)) and
+    `scatter` (Σ w (m - mean)²) are `[layers, d]`; `weight` is Σ w and `weight2` is Σ w².
     """
 
     texts: int
@@ -26,8 +26,8 @@ class Moments:
     weight: float
     weight2: float
     mean: Tensor
-    squares: Tensor
-    lean: Tensor
+    weighted_squares: Tensor
+    weighted_deviation: Tensor
     scatter: Tensor
 
     @classmethod
@@ -53,8 +53,8 @@ class Moments:
             weight=weight,
             weight2=float((weights * weights).sum()),
             mean=mean,
-            squares=(heavy * centred).sum(0),
-            lean=heavy.sum(0),
+            weighted_squares=(heavy * centred).sum(0),
+            weighted_deviation=heavy.sum(0),
             scatter=(w * centred * centred).sum(0),
         )
 
@@ -72,18 +72,20 @@ class Moments:
             weight=weight,
             weight2=self.weight2 + other.weight2,
             mean=mean,
-            squares=moved[0][0] + moved[1][0],
-            lean=moved[0][1] + moved[1][1],
+            weighted_squares=moved[0][0] + moved[1][0],
+            weighted_deviation=moved[0][1] + moved[1][1],
             scatter=self.scatter
             + other.scatter
             + gap * gap * (self.weight * other.weight / weight),
         )
 
     def _about(self, centre: Tensor) -> tuple[Tensor, Tensor]:
-        """`squares` and `lean` about another centre."""
+        """`weighted_squares` and `weighted_deviation` about another centre."""
         step = centre - self.mean
-        squares = self.squares - 2 * step * self.lean + step * step * self.weight2
-        return squares.clamp_min(0), self.lean - step * self.weight2
+        squares = (
+            self.weighted_squares - 2 * step * self.weighted_deviation + step * step * self.weight2
+        )
+        return squares.clamp_min(0), self.weighted_deviation - step * self.weight2
 
     @property
     def degrees(self) -> float:
@@ -103,5 +105,5 @@ class Moments:
         (Cochran, Sampling Techniques, 1977, chapter 6). Infinite for fewer than two texts.
         """
         if self.texts < 2:
-            return torch.full_like(self.squares, math.inf)
-        return (self.squares * (self.texts / (self.texts - 1))).sqrt() / self.weight
+            return torch.full_like(self.weighted_squares, math.inf)
+        return (self.weighted_squares * (self.texts / (self.texts - 1))).sqrt() / self.weight

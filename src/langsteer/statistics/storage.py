@@ -17,7 +17,13 @@ from langsteer.statistics.sample import Part, Sample
 from langsteer.statistics.scatter import POOLED, Observation, Scatter, SecondMoments
 from langsteer.statistics.statistics import Statistics
 
-MOMENTS = ("mean", "squares", "lean", "scatter")
+MOMENTS = {
+    "mean": "mean",
+    "squares": "weighted_squares",
+    "lean": "weighted_deviation",
+    "scatter": "scatter",
+}
+"""Names in files, and what they are here."""
 WIDE = ("moment", "within", "mean", "spread")
 FLOATING = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 LIMIT = 2**63
@@ -34,8 +40,8 @@ def pack(
     """
     parts = list(statistics.moments.values())
     tensors = {
-        f"moments.{name}": torch.stack([getattr(part, name) for part in parts], 1).to(dtype)
-        for name in MOMENTS
+        f"moments.{name}": torch.stack([getattr(part, field) for part in parts], 1).to(dtype)
+        for name, field in MOMENTS.items()
     }
     alignment = statistics.alignment
     tensors |= {f"alignment.{name}": getattr(alignment, name).to(dtype) for name in WIDE}
