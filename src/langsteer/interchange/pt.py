@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from langsteer.data.files import write_whole
+from langsteer.data.files import write_json, write_whole
 from langsteer.edits.edit import Edit
 from langsteer.errors import SteeringError
 from langsteer.interchange.constants import constants
@@ -24,7 +23,7 @@ def write(edit: Edit, path: Path, origin: Origin) -> Exported:
     beside = path.with_suffix(".json")
     facts = {"site": "layer_output", "layer_base": 0, "layers": sorted(vectors), **asdict(origin)}
     write_whole(path, buffer.getvalue(), SteeringError)
-    write_whole(beside, (json.dumps(facts, indent=2) + "\n").encode(), SteeringError)
+    write_json(beside, facts, SteeringError)
     return Exported((path, beside))
 
 
