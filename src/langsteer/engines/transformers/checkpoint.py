@@ -229,9 +229,10 @@ def _merged(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
 
 def _pretrained(name: str, options: Checkpoint, dtype: Any, **where: Any) -> Pair:
     tokenizer = _tokenizer(name, options, **where)
+    load: Any = AutoModelForCausalLM.from_pretrained
     loaded: tuple[PreTrainedModel, dict[str, Any]] = _try(
         name,
-        lambda: AutoModelForCausalLM.from_pretrained(
+        lambda: load(
             name,
             dtype=dtype,
             device_map=options.device_map,

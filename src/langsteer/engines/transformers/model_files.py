@@ -143,9 +143,11 @@ def _check_weights(folder: Path) -> None:
     for name in WEIGHTS:
         index = folder / f"{name}.index.json"
         if (folder / name).is_file():
-            return _check_tensors(folder / name)
+            _check_tensors(folder / name)
+            return
         if index.is_file():
-            return _check_shards(index)
+            _check_shards(index)
+            return
     raise ModelError(
         f"the folder {str(folder)!r} holds no weights: there is neither {WEIGHTS[0]} nor "
         f"{WEIGHTS[0]}.index.json; fetch the whole folder"
