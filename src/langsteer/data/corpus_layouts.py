@@ -18,6 +18,7 @@ MODULES = (
     "rows",
     "folder",
     "hub",
+    "tmx",
 )
 """Each is a module `corpus_NAME` with a `LAYOUT`."""
 DATASET = re.compile(r"[\w.-]+/[\w.-]+(?::[\w.-]+)?")
