@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from langsteer.text.answer import prose, visible
 from langsteer.text.detect import Detection, Detector
 from langsteer.text.segments import Word, lines, scripts_of, words
 
@@ -25,8 +26,8 @@ class Confusion:
 
     language: str | None
     """Of the whole answer; None if it cannot be said."""
-    forced: float
-    """1 if the whole answer is in the target language (LFS)."""
+    forced: float | None
+    """1 if the whole answer is in the target language (LFS); None if the detector cannot tell."""
     line_pass: float | None
     """1 if all lines of five or more words are in the target language (LPR)."""
     word_pass: float | None
@@ -57,11 +58,11 @@ def confusions(
         lexicon: Lower-case words that count as errors by word, such as a list of English ones; by
             default all Latin words do.
     """
-    parts = [_Parts.of(text) for text, _ in answers]
+    parts = [_Parts.of(prose(visible(text))) for text, _ in answers]
     texts = list(dict.fromkeys(piece for one in parts for piece in one.texts))
     found = dict(zip(texts, detector.detect_many(texts), strict=True))
     return [
-        _confusion(one, target, found, lexicon)
+        _confusion(one, _Judged(detector, target, found), lexicon)
         for one, (_, target) in zip(parts, answers, strict=True)
     ]
 
@@ -106,21 +107,37 @@ def stretches(line: str) -> list[tuple[str, int]]:
     return [(" ".join(joined), number) for joined, number in found]
 
 
-def _confusion(
-    parts: _Parts, target: str, found: Mapping[str, Detection], lexicon: Collection[str] | None
-) -> Confusion:
-    language = found[parts.whole].language
-    wrong = [found[line].language != target for line in parts.lines]
-    switch = sum(wrong) / len(wrong) if wrong else None
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What the detector says of pieces of text, for one target language."""
+
+    detector: Detector
+    target: str
+    found: Mapping[str, Detection]
+
+    def language(self, text: str) -> str | None:
+        """The language of a piece: the target where they agree."""
+        return self.target if self.right(text) else self.found[text].language
+
+    def right(self, text: str) -> bool | None:
+        """Whether a piece is in the target language; None if that cannot be told."""
+        return self.detector.agrees(self.found[text], self.target)
+
+
+def _confusion(parts: _Parts, judged: _Judged, lexicon: Collection[str] | None) -> Confusion:
+    forced = judged.right(parts.whole)
+    verdicts = [judged.right(line) for line in parts.lines]
+    told = [right for right in verdicts if right is not None]
+    switch = sum(not right for right in told) / len(told) if told else None
     return Confusion(
-        language=language,
-        forced=float(language == target),
+        language=judged.language(parts.whole),
+        forced=None if forced is None else float(forced),
         line_pass=None if switch is None else float(switch == 0),
-        word_pass=_word_pass(parts, target, lexicon) if switch == 0 else None,
+        word_pass=_word_pass(parts, judged.target, lexicon) if switch == 0 else None,
         line_switch=switch,
-        script_switch=_script_switch(parts.words, target),
-        language_switch=_language_switch(parts, target, found),
-        first_word=_first_word(parts.first, target, found),
+        script_switch=_script_switch(parts.words, judged.target),
+        language_switch=_language_switch(parts, judged),
+        first_word=_first_word(parts.first, judged),
     )
 
 
@@ -143,15 +160,19 @@ def _script_switch(found: Sequence[Word], target: str) -> float | None:
     return sum(word.script not in own for word in found) / len(found)
 
 
-def _language_switch(parts: _Parts, target: str, found: Mapping[str, Detection]) -> float | None:
-    total = sum(count for _, count in parts.stretches)
+def _language_switch(parts: _Parts, judged: _Judged) -> float | None:
+    known = [(text, count) for text, count in parts.stretches if judged.right(text) is not None]
+    total = sum(count for _, count in known)
     other = sum(
-        count for text, count in parts.stretches if found[text].language not in (None, target)
+        count
+        for text, count in known
+        if judged.found[text].language is not None and not judged.right(text)
     )
     return other / total if total else None
 
 
-def _first_word(first: str | None, target: str, found: Mapping[str, Detection]) -> float | None:
-    if first is None or found[first].language is None:
+def _first_word(first: str | None, judged: _Judged) -> float | None:
+    if first is None or judged.found[first].language is None:
         return None
-    return float(found[first].language == target)
+    right = judged.right(first)
+    return None if right is None else float(right)

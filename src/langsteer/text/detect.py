@@ -6,6 +6,7 @@ models of lingua do. A text that speaks for no language clearly enough has none.
 
 from __future__ import annotations
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +15,8 @@ from typing import Protocol
 
 from lingua import ConfidenceValue, Language, LanguageDetectorBuilder
 
-from langsteer.errors import LanguageError
 from langsteer.text.scripts import CJK, CJK_SCRIPTS, east_asian, family_of, letters_of, main_family
-from langsteer.text.tags import display_name, likely_script, normalise, parts
+from langsteer.text.tags import likely_script, normalise, parts
 
 THRESHOLD = 0.5
 """Probability above which a language counts as detected: more likely than all others together.
@@ -30,6 +30,27 @@ LEAST_LETTERS = 2
 ALIASES = {"no": "nb"}
 """Language subtags that lingua knows under another one."""
 
+PROXIES = {"sr-Latn": ("hr", "bs")}
+"""Languages that lingua lacks in a script → those for which it takes their texts."""
+ALSO = {
+    "az": ("Cyrl", "Arab"),
+    "bs": ("Cyrl",),
+    "kk": ("Arab", "Latn"),
+    "ks": ("Deva",),
+    "ku": ("Arab",),
+    "ky": ("Arab", "Latn"),
+    "mn": ("Mong",),
+    "ms": ("Arab",),
+    "pa": ("Arab",),
+    "sd": ("Deva",),
+    "sr": ("Latn",),
+    "tg": ("Arab",),
+    "tk": ("Cyrl", "Arab"),
+    "tt": ("Latn",),
+    "ug": ("Cyrl", "Latn"),
+    "uz": ("Cyrl", "Arab"),
+}
+"""Languages that are written in other scripts, too, which their plain tag then stands for."""
 OWN_LETTERS = {"mt": frozenset("ċġħĊĠĦ")}
 """Languages that lingua lacks → letters that no other language of the same script has there."""
 OWN_SHARE = 0.005
@@ -53,10 +74,21 @@ class Detection:
     Among languages of one script their probability; where the script decides, the share of letters
     that fit.
     """
+    family: str | None = None
+    """The family of scripts that most letters are of, see :mod:`langsteer.text.scripts`."""
 
 
 class Detector(Protocol):
     """Says which language texts are in."""
+
+    @property
+    def known(self) -> frozenset[str]:
+        """The languages in play that it can tell, as tags."""
+        ...
+
+    def agrees(self, found: Detection, target: str) -> bool | None:
+        """Whether a text with this detection is in `target`; None if that cannot be told."""
+        ...
 
     def detect(self, text: str) -> Detection:
         """The language of one text."""
@@ -75,6 +107,9 @@ class LinguaDetector:
 
     The models are loaded with the first text that needs them, for the languages in play alone.
 
+    A language that cannot be told from the others (:func:`undetectable`) costs no other: texts in
+    it are never detected as such, and :meth:`agrees` says of them what the script says.
+
     Args:
         languages: The languages in play, as BCP-47 tags. They come back normalised.
         besides: Languages that a text may also be in but that are not in play: it is detected as
@@ -82,40 +117,97 @@ class LinguaDetector:
             one of the same script in about half of all cases, and hardly ever if it is named.
 
     Raises:
-        LanguageError: one cannot be told from the others (:func:`undetectable`) or is not a tag.
+        LanguageError: one is not a tag.
     """
 
     def __init__(self, languages: Sequence[str], *, besides: Sequence[str] = ()) -> None:
         self.languages = tuple(dict.fromkeys(map(normalise, languages)))
         everything = tuple(dict.fromkeys((*self.languages, *map(normalise, besides))))
-        if lacking := undetectable(everything):
-            names = ", ".join(f"{one!r} ({display_name(one)})" for one in lacking)
-            raise LanguageError(
-                f"the detector cannot tell {names} from the other languages in play: "
-                f"{', '.join(everything)}. Leave out what it cannot tell, or use another detector."
-            )
-        self.judges = {
-            family: judge_of(family, members) for family, members in by_family(everything).items()
+        self.lacking = tuple(one for one in undetectable(everything) if one in self.languages)
+        self._twins = _twins(self.languages, self.lacking)
+        told = [one for one in everything if one not in undetectable(everything)]
+        self.judges = {family: judge_of(family, each) for family, each in _in_scripts(told).items()}
+
+    @property
+    def known(self) -> frozenset[str]:
+        """The languages in play that it can tell, by themselves or with a twin."""
+        return frozenset(self.languages) - frozenset(self.lacking) | self._twins.keys()
+
+    def agrees(self, found: Detection, target: str) -> bool | None:
+        """Whether a text with this detection is in `target`; None if that cannot be told.
+
+        Languages that the detector cannot tell apart count as one, if they share their script.
+        """
+        if target in self.known:
+            return found.language == target or found.language in self._twins.get(target, ())
+        families = {family_of(target)} | {
+            family_of(f"{target}-{script}") for script in ALSO.get(target, ())
         }
+        return None if found.family is None or found.family in families else False
 
     def detect(self, text: str) -> Detection:
         """The language of one text."""
         return self.detect_many([text])[0]
 
     def detect_many(self, texts: Sequence[str]) -> list[Detection]:
-        """The language of each text, in order; each different text is looked at once."""
+        """The language of each text, in order; each different text is looked at once.
+
+        Texts count in composed form (NFC): the n-gram models know no other.
+        """
+        composed = [unicodedata.normalize("NFC", text) for text in texts]
         families = defaultdict(list)
-        for text in dict.fromkeys(texts):
+        for text in dict.fromkeys(composed):
             families[main_family(letters_of(text))].append(text)
         found = {}
         for family, members in families.items():
+            verdicts: Sequence[Verdict] = [(None, 0.0)] * len(members)
             if family in self.judges:
-                for text, verdict in zip(members, self.judges[family](members), strict=True):
-                    found[text] = self._detection(*verdict)
-        return [found.get(text, UNKNOWN) for text in texts]
+                verdicts = self.judges[family](members)
+            for text, verdict in zip(members, verdicts, strict=True):
+                found[text] = self._detection(family, *verdict)
+        return [found[text] for text in composed]
 
-    def _detection(self, language: str | None, confidence: float) -> Detection:
-        return Detection(language if language in self.languages else None, confidence)
+    def _detection(self, family: str | None, language: str | None, confidence: float) -> Detection:
+        return Detection(language if language in self.languages else None, confidence, family)
+
+
+def _twins(languages: Sequence[str], lacking: Sequence[str]) -> dict[str, frozenset[str]]:
+    """Language in play → others in play under which its texts may be found as well."""
+    twins: dict[str, set[str]] = defaultdict(set)
+    for one in languages:
+        if one in lacking:
+            same = [
+                other
+                for other in languages
+                if other not in lacking and _told_as(other) == _told_as(one) != (None, None)
+            ]
+            if same:
+                twins[one].update(same)
+        scripts = [one, *(f"{one}-{script}" for script in ALSO.get(one, ()))]
+        for other in languages:
+            if other not in lacking and any(other in PROXIES.get(own, ()) for own in scripts):
+                twins[one].add(other)
+    return {one: frozenset(found) for one, found in twins.items() if found}
+
+
+def _told_as(tag: str) -> tuple[str | None, object]:
+    """Two languages with the same one, which is not None, cannot be told apart."""
+    family = family_of(tag)
+    known = cjk_script(tag) if family == CJK else lingua_language(tag)
+    return (None, None) if known is None else (family, known)
+
+
+def _in_scripts(tags: Sequence[str]) -> dict[str, list[str]]:
+    """Family of scripts → the languages whose texts may be in it, those at home there first."""
+    families = {family: list(members) for family, members in by_family(tags).items()}
+    for one in tags:
+        for script in ALSO.get(one, ()):
+            family = str(family_of(f"{one}-{script}"))
+            there = families.setdefault(family, [])
+            # Beside others only where an n-gram model can speak for it.
+            if one not in there and (not there or told_by(one, family, there)):
+                there.append(one)
+    return families
 
 
 def detect_lines(detector: Detector, text: str) -> list[Detection]:
@@ -139,11 +231,12 @@ def undetectable(languages: Sequence[str]) -> tuple[str, ...]:
         for one in members:
             if one in OWN_LETTERS:
                 continue
-            known = cjk_script(one) if family == CJK else lingua_language(one)
-            if known is None or known in seen:
-                lacking.add(one)
+            known = [cjk_script(one)] if family == CJK else told_by(one, family, members)
+            new = [each for each in known if each is not None and each not in seen]
+            if new:
+                seen.update(new)
             else:
-                seen.add(known)
+                lacking.add(one)
     return tuple(one for one in tags if one in lacking)
 
 
@@ -164,7 +257,7 @@ def judge_of(family: str, members: Sequence[str]) -> Judge:
     if len(members) == 1:
         return lambda texts: [(members[0], 1.0)] * len(texts)
     own = {one: OWN_LETTERS[one] for one in members if one in OWN_LETTERS}
-    return by_letters(own, n_grams([one for one in members if one not in own]))
+    return by_letters(own, n_grams(family, [one for one in members if one not in own]))
 
 
 def by_letters(own: Mapping[str, frozenset[str]], others: Judge) -> Judge:
@@ -184,28 +277,50 @@ def _has(text: str, letters: frozenset[str]) -> bool:
     return sum(map(letters.__contains__, text)) > share
 
 
-def n_grams(members: Sequence[str]) -> Judge:
+def n_grams(family: str, members: Sequence[str]) -> Judge:
     """Tells languages of one script apart by the n-gram models of lingua."""
-    tags = {lingua_language(one): one for one in members}
-    if len(tags) == 1:
+    tags = {known: one for one in members for known in told_by(one, family, members)}
+    if len(set(tags.values())) == 1:
         return lambda texts: [(members[0], 1.0)] * len(texts)
     # Nothing is loaded here: lingua loads a model when a text first needs it.
-    detector = LanguageDetectorBuilder.from_languages(*filter(None, tags)).build()
+    detector = LanguageDetectorBuilder.from_languages(*tags).build()
 
-    def verdict(text: str, best: ConfidenceValue) -> Verdict:
+    def verdict(text: str, values: Sequence[ConfidenceValue]) -> Verdict:
+        sums: dict[str, float] = defaultdict(float)
+        for one in values:  # languages that stand for one add up
+            sums[tags[one.language]] += one.value
+        best = max(sums, key=lambda tag: sums[tag])
         # lingua adds in another order each time: the last digits are noise.
-        confidence = round(best.value, 6)
+        confidence = round(sums[best], 6)
         clear = confidence > THRESHOLD and sum(map(str.isalpha, text)) >= LEAST_LETTERS
-        return tags[best.language] if clear else None, confidence
+        return best if clear else None, confidence
 
     def judge(texts: Sequence[str]) -> list[Verdict]:
         if len(texts) == 1:
             values = [detector.compute_language_confidence_values(texts[0])]
         else:
             values = detector.compute_language_confidence_values_in_parallel(list(texts))
-        return [verdict(text, found[0]) for text, found in zip(texts, values, strict=True)]
+        return [verdict(text, found) for text, found in zip(texts, values, strict=True)]
 
     return judge
+
+
+def told_by(tag: str, family: str, members: Sequence[str]) -> list[Language]:
+    """The languages of lingua that speak for a language in one family of scripts.
+
+    Its own if lingua has it in that script, else those of `PROXIES` that are not members themselves.
+    """
+    found = []
+    for one in (tag, *(f"{tag}-{script}" for script in ALSO.get(tag, ()))):
+        if family_of(one) == family:
+            own = lingua_language(one)
+            known = [lingua_languages().get(proxy) for proxy in _proxies(one, members)]
+            found += [own] if own else [proxy for proxy in known if proxy]
+    return found
+
+
+def _proxies(tag: str, members: Sequence[str]) -> list[str]:
+    return [one for one in PROXIES.get(tag, ()) if one not in members]
 
 
 def cjk_script(tag: str) -> str | None:
