@@ -19,11 +19,11 @@ from langsteer.evaluation.metrics import (
 from langsteer.evaluation.overlap import chrf, contained, exact, normalised_match
 from langsteer.evaluation.rates import Rate
 from langsteer.text.degeneration import length, repetition
-from langsteer.text.detect import Detection
+from langsteer.text.detect import Detection, Detector
 from langsteer.text.segments import lines, scripts_of, words
 
 
-class ByMarker:
+class ByMarker(Detector):
     """A detector for texts written by hand: words such as ``de1`` say the language.
 
     A text is in the language of most of its words; in none if there is a tie or no such word.

@@ -22,13 +22,13 @@ from langsteer.report.answers import (
     WRONG_MEANING,
     answers_of,
     confusion_of,
-    degenerate,
     either,
     examples_of,
     failure_of,
     failures_of,
     methods_of,
 )
+from langsteer.text.degeneration import degenerate
 
 TAGS = ("de", "en", "fr")
 

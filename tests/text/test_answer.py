@@ -7,6 +7,7 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+
 from langsteer.text.answer import prose, visible
 
 ANSWER = "Die Hauptstadt ist Berlin."

@@ -1,13 +1,13 @@
 """Detection: the right language, or none."""
 
 import string
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langsteer.errors import LanguageError
 from langsteer.text.detect import LinguaDetector, detect_lines, undetectable, with_others
 from langsteer.text.scripts import family_of, letters_of, script_word
 from langsteer.text.tags import known_languages, named_languages, normalise
@@ -155,19 +155,44 @@ def test_a_relative_is_unmasked_if_named() -> None:
         (["en", "fo"], ["fo"]),
         (["bo", "dz"], ["bo", "dz"]),
         (["pt-BR", "pt-PT"], ["pt-PT"]),
-        (["hr", "sr-Latn"], ["sr-Latn"]),
+        (["hr", "sr-Latn"], []),  # what Bosnian n-grams say
         (["ru", "sr"], []),
         (["zh", "zh-CN", "zh-TW", "yue"], ["zh-CN", "yue"]),
         (["de", "tlh"], ["tlh"]),
     ],
 )
-def test_what_cannot_be_told_apart_is_refused(languages: list[str], lacking: list[str]) -> None:
+def test_what_cannot_be_told_apart_is_named(languages: list[str], lacking: list[str]) -> None:
     assert list(undetectable(languages)) == lacking
-    if lacking:
-        with pytest.raises(LanguageError, match=rf"cannot tell '{lacking[0]}'"):
-            LinguaDetector(languages)
-    else:
-        LinguaDetector(languages)
+    detector = LinguaDetector(languages)
+    assert list(detector.lacking) == lacking
+    assert {normalise(one) for one in languages} - set(lacking) <= detector.known
+
+
+def test_a_language_that_the_detector_lacks_costs_no_other() -> None:
+    play = LinguaDetector(["ha", "de", "en", "ru"])
+    assert "ha" not in play.known
+    german, hausa, russian = play.detect_many(
+        [SENTENCES["de"], "Yau rana tana da zafi sosai a birnin Kano.", SENTENCES["ru"]]
+    )
+    assert german.language == "de"
+    assert play.agrees(hausa, "ha") is None
+    assert play.agrees(russian, "ha") is False
+
+
+def test_serbian_in_both_scripts() -> None:
+    latin = "Glavni grad Srbije je Beograd, koji leži na ušću Save u Dunav."
+    cyrillic = "Главни град Србије је Београд, који лежи на ушћу Саве у Дунав."
+    play = LinguaDetector(["sr", "sr-Latn", "hr", "en", "ru"])
+    found = play.detect_many([latin, cyrillic, SENTENCES["en"]])
+    assert [play.agrees(one, "sr-Latn") for one in found] == [True, False, False]
+    assert [play.agrees(one, "sr") for one in found] == [True, True, False]
+
+
+def test_composed_and_decomposed_letters_are_the_same() -> None:
+    text = "Thủ đô của Việt Nam là Hà Nội, một thành phố rất lớn."
+    play = LinguaDetector(["vi", "en", "fr"])
+    assert play.detect(unicodedata.normalize("NFD", text)) == play.detect(text)
+    assert play.detect(text).language == "vi"
 
 
 @settings(max_examples=40)

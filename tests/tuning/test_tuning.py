@@ -40,10 +40,11 @@ from langsteer.fitting.fit import fit
 from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, PairPoint, Space
 from langsteer.statistics import Statistics
+from langsteer.text.degeneration import degenerate as repeats
 from langsteer.tuning import Journal, candidates, promises, sample_cases, tune, tune_space
 from langsteer.tuning.cases import in_order
 from langsteer.tuning.comparing import compare, surely_better
-from langsteer.tuning.degenerate import is_degenerate, repeats
+from langsteer.tuning.degenerate import is_degenerate
 from langsteer.tuning.prediction import rank_correlation
 from langsteer.tuning.prefix import can_share, shared_prefix
 from langsteer.tuning.table import place

@@ -24,6 +24,7 @@ from langsteer.evaluation.rates import (
     combined_rate,
     harmonic_mean,
 )
+from langsteer.text.answer import visible
 from langsteer.text.degeneration import length, repetition
 from langsteer.text.detect import Detector
 
@@ -105,6 +106,7 @@ def measure(
     given = extra or {}
     measured = []
     for number, (one, confusion) in enumerate(zip(answers, found, strict=True)):
+        text = visible(one.text)
         values: dict[str, float | None] = {
             "forced": confusion.forced,
             "line_pass": confusion.line_pass,
@@ -113,19 +115,25 @@ def measure(
             "line_switch": confusion.line_switch,
             "language_switch": confusion.language_switch,
             "script_switch": confusion.script_switch,
-            "unknown": float(confusion.language is None),
-            "exact": exact(one.text, one.references),
-            "normalised": normalised_match(one.text, one.references),
-            "contained": contained(one.text, one.references),
-            "chrf": chrf(one.text, one.references) if with_chrf else None,
-            "repetition": repetition(one.text),
-            "empty": float(not one.text.strip()),
-            "length": float(length(one.text)),
+            "unknown": None if confusion.forced is None else float(confusion.language is None),
+            "exact": exact(text, one.references),
+            "normalised": normalised_match(text, one.references),
+            "contained": contained(text, one.references),
+            "chrf": chrf(text, one.references) if with_chrf else None,
+            "repetition": repetition(text),
+            "empty": float(not text.strip()),
+            "length": float(length(text)),
             **{name: column[number] for name, column in given.items()},
         }
         known = {name: value for name, value in values.items() if value is not None}
         measured.append(Measured(one, confusion.language, known))
     return measured
+
+
+def unjudged(measured: Sequence[Measured]) -> dict[str, int]:
+    """Target language → answers of which the detector cannot say whether they are in it."""
+    lacking = [one for one in measured if "forced" not in one.values]
+    return dict(sorted(Counter(one.answer.target for one in lacking).items()))
 
 
 def estimates(measured: Sequence[Measured], seed: int = 0) -> dict[str, Estimate]:
@@ -172,7 +180,7 @@ def combined_score(
     steered = [one for one in measured if one.answer.source != one.answer.target]
     names = MEANINGS if meaning is None else (meaning,)
     for name in names:
-        having = [one for one in steered if name in one.values]
+        having = [one for one in steered if name in one.values and "forced" in one.values]
         if having:
             columns = np.array([[one.values["forced"], one.values[name]] for one in having])
             return combined_rate(

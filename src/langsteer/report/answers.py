@@ -9,7 +9,7 @@ from langsteer.evaluation.runner import PROMPTED, STEERED, UNSTEERED, Condition,
 from langsteer.evaluation.summary import Scores
 from langsteer.report.data import Answer, Confusion, Example, FailureKind, MethodResult
 from langsteer.report.results import CONDITION_NAMES
-from langsteer.text.degeneration import repetition
+from langsteer.text.degeneration import degenerate
 
 PER_FAMILY = 4
 """Examples of each family that are shown."""
@@ -29,14 +29,12 @@ KINDS: Mapping[str, str] = {
     "little text to tell.",
     WRONG_MEANING: "The answer is in the target language, but does not say what the key asks for.",
     DEGENERATE: "The answer has no letters and no digits, or it goes round in circles: at least "
-    "half of its runs of four words stood in it before.",
+    "half of its runs of four words stood in it before, or hardly any of its words are different.",
 }
 """Kind of failure → what it is, in the order of the report."""
 
 MOST_NAMES = 3
 """Alternatives of an expected answer that are written out."""
-LOOPING = 0.5
-"""From this share of repeated word 4-grams an answer counts as degenerate."""
 
 
 def failure_of(one: Outcome) -> str:
@@ -55,13 +53,6 @@ def failure_of(one: Outcome) -> str:
     if verdict.language is None:
         return UNKNOWN
     return STILL_SOURCE if verdict.language == one.case.source else THIRD
-
-
-def degenerate(answer: str) -> bool:
-    """Whether a text says nothing, or mostly what it has said before."""
-    if not any(letter.isalnum() for letter in answer):
-        return True
-    return (repetition(answer) or 0.0) >= LOOPING
 
 
 def examples_of(outcomes: Sequence[Outcome], seed: int = 1) -> list[Example]:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from lingua import ConfidenceValue, Language, LanguageDetectorBuilder
-
+from langsteer.errors import optional_imports
 from langsteer.text.scripts import CJK, CJK_SCRIPTS, east_asian, family_of, letters_of, main_family
 from langsteer.text.tags import likely_script, normalise, parts
+
+if TYPE_CHECKING:
+    from lingua import ConfidenceValue, Language
 
 THRESHOLD = 0.5
 """Probability above which a language counts as detected: more likely than all others together.
@@ -82,13 +84,13 @@ class Detector(Protocol):
     """Says which language texts are in."""
 
     @property
-    def known(self) -> frozenset[str]:
-        """The languages in play that it can tell, as tags."""
-        ...
+    def known(self) -> Collection[str] | None:
+        """The languages that it can tell; ``None``: it does not say."""
+        return None
 
     def agrees(self, found: Detection, target: str) -> bool | None:
         """Whether a text with this detection is in `target`; None if that cannot be told."""
-        ...
+        return found.language == target
 
     def detect(self, text: str) -> Detection:
         """The language of one text."""
@@ -138,11 +140,13 @@ class LinguaDetector:
 
         Languages that the detector cannot tell apart count as one, if they share their script.
         """
+        families = _families_of(target)
+        told = found.language and parts(found.language).language
+        # Of one language in several scripts, the script decides.
+        if told == parts(target).language and found.family in families - {CJK}:
+            return True
         if target in self.known:
             return found.language == target or found.language in self._twins.get(target, ())
-        families = {family_of(target)} | {
-            family_of(f"{target}-{script}") for script in ALSO.get(target, ())
-        }
         return None if found.family is None or found.family in families else False
 
     def detect(self, text: str) -> Detection:
@@ -188,6 +192,12 @@ def _twins(languages: Sequence[str], lacking: Sequence[str]) -> dict[str, frozen
             if other not in lacking and any(other in PROXIES.get(own, ()) for own in scripts):
                 twins[one].add(other)
     return {one: frozenset(found) for one, found in twins.items() if found}
+
+
+@cache
+def _families_of(tag: str) -> frozenset[str | None]:
+    """The families of all scripts that a language is written in."""
+    return frozenset({family_of(tag), *(family_of(f"{tag}-{one}") for one in ALSO.get(tag, ()))})
 
 
 def _told_as(tag: str) -> tuple[str | None, object]:
@@ -282,6 +292,8 @@ def n_grams(family: str, members: Sequence[str]) -> Judge:
     tags = {known: one for one in members for known in told_by(one, family, members)}
     if len(set(tags.values())) == 1:
         return lambda texts: [(members[0], 1.0)] * len(texts)
+    with optional_imports():
+        from lingua import LanguageDetectorBuilder
     # Nothing is loaded here: lingua loads a model when a text first needs it.
     detector = LanguageDetectorBuilder.from_languages(*tags).build()
 
@@ -308,7 +320,7 @@ def n_grams(family: str, members: Sequence[str]) -> Judge:
 def told_by(tag: str, family: str, members: Sequence[str]) -> list[Language]:
     """The languages of lingua that speak for a language in one family of scripts.
 
-    Its own if lingua has it in that script, else those of `PROXIES` that are not members themselves.
+    Its own if lingua has it in that script, else those of `PROXIES` that are no members themselves.
     """
     found = []
     for one in (tag, *(f"{tag}-{script}" for script in ALSO.get(tag, ()))):
@@ -341,6 +353,8 @@ def lingua_language(tag: str) -> Language | None:
 @cache
 def lingua_languages() -> dict[str, Language]:
     """BCP-47 tag → lingua's language."""
+    with optional_imports():
+        from lingua import Language
     return {normalise(one.iso_code_639_1.name.lower()): one for one in Language.all()}
 
 
