@@ -11,7 +11,8 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
 
 from langsteer.errors import optional_imports
 from langsteer.text.scripts import CJK, CJK_SCRIPTS, east_asian, family_of, letters_of, main_family
@@ -292,10 +293,8 @@ def n_grams(family: str, members: Sequence[str]) -> Judge:
     tags = {known: one for one in members for known in told_by(one, family, members)}
     if len(set(tags.values())) == 1:
         return lambda texts: [(members[0], 1.0)] * len(texts)
-    with optional_imports():
-        from lingua import LanguageDetectorBuilder
     # Nothing is loaded here: lingua loads a model when a text first needs it.
-    detector = LanguageDetectorBuilder.from_languages(*tags).build()
+    detector = _lingua().LanguageDetectorBuilder.from_languages(*tags).build()
 
     def verdict(text: str, values: Sequence[ConfidenceValue]) -> Verdict:
         sums: dict[str, float] = defaultdict(float)
@@ -351,11 +350,15 @@ def lingua_language(tag: str) -> Language | None:
 
 
 @cache
+def _lingua() -> Any:
+    with optional_imports():
+        return import_module("lingua")
+
+
+@cache
 def lingua_languages() -> dict[str, Language]:
     """BCP-47 tag → lingua's language."""
-    with optional_imports():
-        from lingua import Language
-    return {normalise(one.iso_code_639_1.name.lower()): one for one in Language.all()}
+    return {normalise(one.iso_code_639_1.name.lower()): one for one in _lingua().Language.all()}
 
 
 def with_others(languages: Sequence[str]) -> tuple[str, ...]:
