@@ -257,7 +257,7 @@ def test_ratings_of_a_judge(url: str) -> None:
 
 
 def test_a_busy_server_is_asked_again(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("langsteer.evaluation.endpoint.PAUSE", 0.0)
+    monkeypatch.setattr("langsteer.evaluation.endpoint_requests.PAUSE", 0.0)
     Server.busy = 2
     assert Endpoint(url, "m").embeddings(["a"]).shape == (1, 5)
     Server.busy = 9

@@ -67,6 +67,13 @@ def score(
             "OPENAI_API_KEY.",
         ),
     ] = None,
+    send_key: Annotated[
+        bool,
+        typer.Option(
+            "--send-key",
+            help="Send the key also to another machine over http, which is not encrypted.",
+        ),
+    ] = False,
     judge: Annotated[
         str | None, typer.Option(metavar="MODEL", help="Model that rates the answers.")
     ] = None,
@@ -93,7 +100,7 @@ def score(
     from langsteer.evaluation.score import score_file
 
     if output is not None:
-        check_output(output, inputs=(file,))
+        check_output(output, inputs=(file, *([] if words is None else [words])))
     if by not in ("group", "target", "pair"):
         raise LangsteerError(f"--by {by!r} is unknown. Use group, target or pair.")
     measured = score_file(
@@ -104,6 +111,7 @@ def score(
         endpoint=endpoint,
         judge=judge,
         embedding=embedding,
+        send_key=send_key,
     )
     parts = parts_of(measured, cast(Any, by), meaning)
     if output is not None:

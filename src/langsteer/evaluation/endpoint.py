@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from importlib import import_module
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from langsteer.data.answers import GivenAnswer
-from langsteer.errors import LangsteerError, optional_imports
+from langsteer.errors import LangsteerError
+from langsteer.evaluation.endpoint_address import read_address
+from langsteer.evaluation.endpoint_requests import Requests
 
 TEXTS_PER_REQUEST = 64
-WORKERS = 8
-TRIES = 4
-PAUSE = 0.5
-"""Seconds before the second try; each further pause is twice as long."""
-TIMEOUT = 120.0
-BUSY = (429, 500, 502, 503, 504)
 HIGHEST = 2
 RATING = re.compile(r"rating\W*([0-2])\b", re.IGNORECASE)
 INSTRUCTIONS = """\
@@ -42,93 +35,74 @@ class Endpoint:
     """A server that speaks the OpenAI API, and the model to ask for.
 
     `url` is the base, such as ``http://localhost:8000/v1``; `key` goes into the header
-    ``Authorization`` if there is one.
+    ``Authorization`` if there is one, but only over https or to this machine, unless `send_key`.
     """
 
     url: str
     model: str
-    key: str | None = None
+    key: str | None = field(default=None, repr=False)
+    send_key: bool = False
 
     def embeddings(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
-        """``[n, d]``: the embedding of each text.
+        """``[n, d]``: the embedding of each text, finite and not zero.
 
         Raises:
-            LangsteerError: the server cannot be reached, refuses, or answers something else.
+            LangsteerError: the address or the key cannot be used; the server cannot be reached,
+                refuses, is too slow, or answers something else.
         """
         parts = [
             list(texts[start : start + TEXTS_PER_REQUEST])
             for start in range(0, len(texts), TEXTS_PER_REQUEST)
         ]
-        rows: list[Any] = []
-        for answer, part in zip(self._post_all("embeddings", parts, "input"), parts, strict=True):
-            try:
-                data = sorted(answer["data"], key=lambda one: one["index"])
-                found = [one["embedding"] for one in data]
-            except (KeyError, TypeError) as error:
-                raise self._strange("embeddings", answer) from error
-            if len(found) != len(part):
-                raise self._strange("embeddings", answer)
-            rows += found
-        return np.array(rows, dtype=np.float64)
+        found = self._post_all(
+            "embeddings",
+            [{"input": part} for part in parts],
+            lambda answer, number: _vectors(answer, len(parts[number])),
+        )
+        sizes = sorted({vectors.shape[1] for vectors in found})
+        if len(sizes) > 1:
+            raise LangsteerError(
+                f"The model {self.model!r} gave embeddings of {sizes[0]} and of {sizes[-1]} "
+                "numbers, which cannot be compared. Use a model that embeds texts."
+            )
+        return np.concatenate(found) if found else np.zeros((0, 0))
 
     def replies(self, conversations: Sequence[Sequence[Mapping[str, str]]]) -> list[str]:
         """What the model answers to each conversation, at temperature 0. Errors as above."""
-        answers = self._post_all("chat/completions", conversations, "messages", temperature=0)
-        try:
-            return [str(one["choices"][0]["message"]["content"]) for one in answers]
-        except (KeyError, TypeError, IndexError) as error:
-            raise self._strange("chat/completions", answers) from error
-
-    def _post_all(
-        self, route: str, bodies: Sequence[Any], name: str, temperature: int | None = None
-    ) -> list[Any]:
-        options = {} if temperature is None else {"temperature": temperature}
-        http = _http()
-        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
-        with (
-            http.Client(headers=headers, timeout=TIMEOUT) as client,
-            ThreadPoolExecutor(WORKERS) as pool,
-        ):
-            return list(
-                pool.map(
-                    lambda body: self._post(
-                        client, route, {"model": self.model, name: body, **options}
-                    ),
-                    bodies,
-                )
-            )
-
-    def _post(self, client: Any, route: str, body: Mapping[str, Any]) -> Any:
-        address = f"{self.url.rstrip('/')}/{route}"
-        pause = PAUSE
-        for number in range(1, TRIES + 1):
-            try:
-                answer = client.post(address, json=body)
-            except _http().HTTPError as error:
-                raise LangsteerError(
-                    f"{address} cannot be reached ({error}). Check the address, and that the "
-                    "server runs."
-                ) from error
-            if answer.status_code not in BUSY or number == TRIES:
-                break
-            time.sleep(pause)
-            pause *= 2
-        if answer.status_code != _http().codes.OK:
-            raise LangsteerError(
-                f"{address} answered with status {answer.status_code}: {answer.text[:200]!r}. "
-                f"Check the address, the key, and that the server has the model {self.model!r}."
-            )
-        try:
-            return answer.json()
-        except ValueError as error:
-            raise self._strange(route, answer.text) from error
-
-    def _strange(self, route: str, answer: object) -> LangsteerError:
-        return LangsteerError(
-            f"{self.url} answered to {route} with something else than the OpenAI API: "
-            f"{str(answer)[:200]!r}. Give the base address of the API, such as "
-            "http://localhost:8000/v1."
+        return self._post_all(
+            "chat/completions",
+            [{"messages": list(one), "temperature": 0} for one in conversations],
+            lambda answer, _: _content(answer),
         )
+
+    def _post_all(self, route: str, bodies: Sequence[Mapping[str, Any]], read: Any) -> list[Any]:
+        address = read_address(self.url, self.key, send_key=self.send_key)
+        requests = Requests(address, route, self.model, read)
+        return requests.post_all([{"model": self.model, **body} for body in bodies])
+
+
+def _vectors(answer: Any, wanted: int) -> npt.NDArray[np.float64]:
+    """``[wanted, d]`` from an answer of the API; ValueError and others if it is none."""
+    data = sorted(answer["data"], key=lambda one: one["index"])
+    if [one["index"] for one in data] != list(range(wanted)):
+        raise ValueError("not one embedding for each text")
+    rows = [one["embedding"] for one in data]
+    if not all(isinstance(row, list) and row for row in rows):
+        raise TypeError("an embedding is no list of numbers")
+    if not all(type(number) in (int, float) for row in rows for number in row):
+        raise TypeError("an embedding holds something else than numbers")
+    found = np.array(rows, dtype=np.float64)  # ValueError if ragged
+    if not np.isfinite(found).all() or not found.any(axis=1).all():
+        raise ValueError("an embedding is not finite, or zero")
+    return found
+
+
+def _content(answer: Any) -> str:
+    """The text of a reply; empty where the model only thought."""
+    content = answer["choices"][0]["message"]["content"]
+    if content is not None and not isinstance(content, str):
+        raise TypeError("a reply is no text")
+    return content or ""
 
 
 def similarities(answers: Sequence[GivenAnswer], endpoint: Endpoint) -> list[float | None]:
@@ -141,7 +115,9 @@ def similarities(answers: Sequence[GivenAnswer], endpoint: Endpoint) -> list[flo
     if not texts:
         return [None] * len(answers)
     vectors = endpoint.embeddings(texts)
-    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(min=1e-12)
+    # Divided by the greatest first, no square is too large or too small for a number.
+    vectors = vectors / np.abs(vectors).max(axis=1, keepdims=True)
+    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     of = dict(zip(texts, units, strict=True))
     return [
         max(float(of[one.text] @ of[text]) for text in one.references)
@@ -156,13 +132,21 @@ def ratings(answers: Sequence[GivenAnswer], endpoint: Endpoint) -> list[float | 
 
     The three grades of CLaS-Bench (arXiv 2601.08331), with instructions of our own that do not name
     the languages, and at temperature 0. None for an answer without a prompt, or where the judge
-    gave no rating. An empty answer is 0 without asking. Errors as for :meth:`Endpoint.replies`.
+    gave no rating. An empty answer is 0 without asking.
+
+    Raises:
+        LangsteerError: as for :meth:`Endpoint.replies`, or the judge rated none of the answers.
     """
     asked = list(
         dict.fromkeys((one.prompt, one.text) for one in answers if one.prompt and one.text.strip())
     )
     replies = endpoint.replies([_conversation(prompt, text) for prompt, text in asked])
     found = {pair: _rating(reply) for pair, reply in zip(asked, replies, strict=True)}
+    if asked and all(rating is None for rating in found.values()):
+        raise LangsteerError(
+            f"The judge {endpoint.model!r} rated none of {len(asked):,} answers: no reply ends "
+            "with a rating from 0 to 2. Use another model."
+        )
     return [_found(one, found) for one in answers]
 
 
@@ -181,9 +165,3 @@ def _rating(reply: str) -> float | None:
     """The last rating in a reply; the reason before it may name others."""
     found = RATING.findall(reply)
     return int(found[-1]) / HIGHEST if found else None
-
-
-def _http() -> Any:
-    with optional_imports():
-        module = import_module("httpx2")
-    return module

@@ -27,6 +27,7 @@ def score_file(
     endpoint: str | None = None,
     judge: str | None = None,
     embedding: str | None = None,
+    send_key: bool = False,
 ) -> list[Measured]:
     """Read a file of answers and measure each.
 
@@ -38,6 +39,7 @@ def score_file(
         endpoint: Base address of an OpenAI-compatible API, its key in ``OPENAI_API_KEY``.
         judge: A model there that rates the answers.
         embedding: A model there that embeds answers and references.
+        send_key: Send the key also to other machines over http, which is not encrypted.
 
     Raises:
         LangsteerError: The file, a language, the endpoint or the options are not as they should be.
@@ -48,14 +50,21 @@ def score_file(
             "http://localhost:8000/v1."
         )
     answers = read_answers(path, to)
+    if judge and not any(one.prompt for one in answers):
+        raise LangsteerError(f"--judge needs the prompts, and no answer in {path} has its prompt.")
+    if embedding and not any(one.references for one in answers):
+        raise LangsteerError(
+            f"--embedding needs references, and no answer in {path} has any: there is nothing to "
+            "compare answers with."
+        )
     detector = LinguaDetector(_candidates(answers, languages))
     extra = {}
     if endpoint is not None and embedding:
-        extra["similarity"] = similarities(
-            answers, Endpoint(endpoint, embedding, os.environ.get(KEY))
-        )
+        server = Endpoint(endpoint, embedding, os.environ.get(KEY), send_key)
+        extra["similarity"] = similarities(answers, server)
     if endpoint is not None and judge:
-        extra["judged"] = ratings(answers, Endpoint(endpoint, judge, os.environ.get(KEY)))
+        server = Endpoint(endpoint, judge, os.environ.get(KEY), send_key)
+        extra["judged"] = ratings(answers, server)
     return measure(
         answers,
         detector,
