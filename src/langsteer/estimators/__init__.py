@@ -1,6 +1,6 @@
 """Estimators: statistics of a corpus in, a map of latents out.
 
-Adding one is a new file here and a line in `registry.ESTIMATORS`.
+Adding one is a new file here and a line in `registry.MODULES`.
 """
 
 from langsteer.estimators.base import Estimator, Problem

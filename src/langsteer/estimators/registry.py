@@ -3,47 +3,38 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from importlib import import_module
 
 from langsteer.edits.maps import Map
 from langsteer.errors import SteeringError
 from langsteer.estimators.base import Estimator, Problem
-from langsteer.estimators.difference import DIFFERENCE
-from langsteer.estimators.directions import LDA, PCA, PROBE
-from langsteer.estimators.effects import EFFECTS
-from langsteer.estimators.erasure import ERASURE, EXCHANGE
-from langsteer.estimators.mean import MEAN
-from langsteer.estimators.random_ import RANDOM
-from langsteer.estimators.regression import PROCRUSTES, REGRESSION, REGRESSION_LOW_RANK
-from langsteer.estimators.robust import ROBUST
-from langsteer.estimators.shrunken import SHRUNKEN
-from langsteer.estimators.transport import TRANSPORT, TRANSPORT_DIAGONAL, TRANSPORT_LOW_RANK
 from langsteer.statistics import Keep, Statistics
 from langsteer.statistics.pooling import OF_TOKENS
 from langsteer.statistics.scatter import Observation, SecondMoments
 
-ESTIMATORS: dict[str, Estimator] = {
-    one.name: one
-    for one in (
-        MEAN,
-        DIFFERENCE,
-        EFFECTS,
-        ERASURE,
-        EXCHANGE,
-        TRANSPORT,
-        TRANSPORT_LOW_RANK,
-        TRANSPORT_DIAGONAL,
-        REGRESSION,
-        REGRESSION_LOW_RANK,
-        PROCRUSTES,
-        SHRUNKEN,
-        ROBUST,
-        PCA,
-        LDA,
-        PROBE,
-        RANDOM,
-    )
-}
+MODULES = (
+    "mean",
+    "difference",
+    "effects",
+    "erasure",
+    "transport",
+    "regression",
+    "shrunken",
+    "robust",
+    "directions",
+    "random_",
+)
+"""The files of this folder whose estimators are listed, in this order: a new one is one line."""
+
+
+def _listed() -> Iterator[Estimator]:
+    for name in MODULES:
+        found = vars(import_module(f"langsteer.estimators.{name}")).values()
+        yield from (one for one in found if isinstance(one, Estimator))
+
+
+ESTIMATORS: dict[str, Estimator] = {one.name: one for one in _listed()}
 SAMPLE = 256
 
 
