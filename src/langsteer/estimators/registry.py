@@ -15,6 +15,7 @@ from langsteer.statistics.scatter import Observation, SecondMoments
 
 MODULES = (
     "mean",
+    "centred",
     "difference",
     "effects",
     "erasure",
