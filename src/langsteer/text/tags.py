@@ -1,7 +1,7 @@
 """Language tags: checked, brought to one form, and explained when they are wrong.
 
 A tag is BCP-47 (RFC 5646): language, then optionally script, territory and one variant. What exists
-and how it is called in English comes from the Unicode CLDR through Babel.
+and how it is called in English comes from the Unicode CLDR, see :mod:`langsteer.text.cldr`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cache, lru_cache
 
-from babel import Locale, UnknownLocaleError
-from babel.core import get_global, parse_locale
-
 from langsteer.errors import LanguageError
+from langsteer.text.cldr import Cldr, cldr, parse_locale
 
 NO_LANGUAGE = frozenset({"mis", "mul", "root", "und", "zxx"})
 """Codes that stand for no one language: uncoded, several, unknown, none."""
@@ -137,13 +135,11 @@ def parse(tag: str) -> Tag | None:
     except ValueError:
         return None
     # An alias may say more than a language: 'sh' is 'sr-Latn'. What the tag itself says goes first.
-    alias = parse_locale(
-        APART.get(language) or get_global("language_aliases").get(language, language)
-    )
+    alias = parse_locale(APART.get(language) or cldr().language_aliases.get(language, language))
     script, territory = script or alias[2], territory or alias[1]
     read = Tag(
         language=alias[0],
-        script=script and get_global("script_aliases").get(script, script),
+        script=script and cldr().script_aliases.get(script, script),
         territory=territory and current_territory(alias[0], territory),
         variant=variant and variant.lower(),
     )
@@ -162,10 +158,10 @@ def exists(tag: Tag) -> bool:
 
 def current_territory(language: str, territory: str) -> str:
     """The successor of a territory that is no more; of several, the home of the language."""
-    successors: list[str] = get_global("territory_aliases").get(territory, [])
+    successors = cldr().territory_aliases.get(territory, [])
     if not successors:
         return territory
-    home = parse_locale(get_global("likely_subtags").get(language, language))[1]
+    home = parse_locale(cldr().likely_subtags.get(language, language))[1]
     return home if home in successors else successors[0]
 
 
@@ -180,8 +176,8 @@ def likely_script(tag: Tag) -> str | None:
     """The script that a language is written in (CLDR, likely subtags): ``zh`` → ``Hans``."""
     if tag.script:
         return tag.script
-    likely: Mapping[str, str] = get_global("likely_subtags")
-    relative = get_global("language_aliases").get(tag.language, tag.language)
+    likely: Mapping[str, str] = cldr().likely_subtags
+    relative = cldr().language_aliases.get(tag.language, tag.language)
     full = likely.get(f"{tag.language}_{tag.territory}") or likely.get(relative)
     return parse_locale(full)[2] if full else None
 
@@ -196,7 +192,7 @@ def nearest(tag: str, names: Mapping[str, Sequence[str]]) -> list[str]:
     text = tag.strip().replace("_", "-").casefold()
     first = text.split("-", maxsplit=1)[0]
     read = parse(first)
-    country = get_global("likely_subtags").get(f"und_{first.upper()}", "")
+    country = cldr().likely_subtags.get(f"und_{first.upper()}", "")
     scores: dict[str, float] = {}
     for one, called in names.items():
         language = one.split("-", maxsplit=1)[0]
@@ -232,26 +228,22 @@ def suggestion(tags: Sequence[str]) -> str:
 
 def own_name(tag: str) -> list[str]:
     """What a language calls itself, where the CLDR says."""
-    language = parts(tag).language
-    try:
-        name: str | None = Locale(language).languages.get(language)
-    except UnknownLocaleError:
-        return []
+    name = cldr().own_names.get(parts(tag).language)
     return [name] if name else []
 
 
 @cache
-def english() -> Locale:
+def english() -> Cldr:
     """The English names of languages, scripts, territories and variants."""
-    return Locale("en")
+    return cldr()
 
 
 @cache
 def known_languages() -> frozenset[str]:
     """The language subtags of the CLDR, with and without an English name."""
-    tags: set[str] = {*english().languages, *get_global("likely_subtags")}
+    tags: set[str] = {*english().languages, *cldr().likely_subtags}
     languages = {one for one in tags if "_" not in one}
-    aliases = get_global("language_aliases").keys()
+    aliases = cldr().language_aliases.keys()
     return frozenset(languages - NO_LANGUAGE - aliases | set(APART.values()))
 
 
