@@ -313,6 +313,36 @@ def test_a_journal_of_another_search_is_refused_by_what_differs(tmp_path: Path) 
         Journal(path, {})
 
 
+def test_a_damaged_entry_is_one_error_that_names_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    Journal(path, {}).write("key", {"tokens": 1, "answers": ["a \ud800 surrogate"]})
+    head, entry = path.read_bytes().splitlines(keepends=True)
+    assert Journal(path, {}).get("key")["answers"] == ["a \ud800 surrogate"]  # type: ignore[index]
+    damaged = [entry.replace(b"1", b"2", 1), b"[]\n", b"3\n", b"\xff\n", b"[" * 100_000 + b"\n"]
+    for line in (*damaged, b'{"key": [], "value": 1, "checksum": ""}\n', b"{}\n", b"null\n"):
+        path.write_bytes(head + line)
+        with pytest.raises(LangsteerError, match=r"journal:2 .*Delete that line"):
+            Journal(path, {})
+
+
+@pytest.mark.parametrize(
+    "change", [{"stop": "."}, {"references": {"de": (("x",),)}}, {"family": "other"}]
+)
+def test_old_verdicts_are_not_used_for_a_prompt_that_changed(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
+    def search(asked: Sequence[Case]) -> int:
+        runner = Believer()
+        tune(runner, asked, layers=[1], budget=500, journal=Journal(tmp_path / "journal", {}))
+        return runner.batches
+
+    first = search(CASES[:30])
+    assert first > 0
+    assert search(CASES[:30]) == 0
+    changed = [replace(one, prompt=replace(one.prompt, **change)) for one in CASES[:30]]
+    assert search(changed) > 0
+
+
 @given(st.integers(min_value=0))
 @settings(max_examples=30, deadline=None)
 def test_wherever_a_journal_is_cut_its_whole_lines_count(tmp_path_factory, cut: int) -> None:  # type: ignore[no-untyped-def]

@@ -109,4 +109,4 @@ def _batches(items: Sequence[Item]) -> Iterator[list[int]]:
 
 def _name(case: Case, point: OperatingPoint) -> list[Any]:
     place = [list(point.layers), point.strength, point.scope, point.estimator]
-    return [case.prompt.text, case.source, case.target, *place]
+    return [asdict(case.prompt), case.target, *place]

@@ -14,7 +14,8 @@ from typing import Any
 
 from langsteer.errors import LangsteerError
 
-FORMAT = 1
+FORMAT = 2
+"""Since 2 every entry has a checksum, and its key names all of a prompt."""
 
 
 class Journal:
@@ -46,9 +47,8 @@ class Journal:
     def write(self, key: str, value: Any) -> None:
         """Add an entry; when this returns it is on the disk."""
         new = [] if self._size else [{"journal": FORMAT, "settings": self._settings}]
-        lines = [
-            json.dumps(one, ensure_ascii=False) for one in (*new, {"key": key, "value": value})
-        ]
+        entry = {"key": key, "value": value, "checksum": digest([key, value])}
+        lines = [json.dumps(one) for one in (*new, entry)]
         data = "".join(line + "\n" for line in lines).encode()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,12 +80,15 @@ class Journal:
                 found = json.loads(line)
                 if number == 0:
                     self._check(found["journal"], found["settings"])
-                else:
+                elif found["checksum"] == digest([found["key"], found["value"]]):
                     self._entries[found["key"]] = found["value"]
-            except (ValueError, KeyError, TypeError) as cause:
+                else:
+                    raise ValueError("its checksum is another")
+            except (ValueError, KeyError, TypeError, RecursionError) as cause:
+                rest = "that line to answer its prompts again, or " if number else ""
                 raise LangsteerError(
-                    f"{self.path}:{number + 1} is not a line of a tuning journal ({cause!r}). "
-                    "Delete the file to begin anew."
+                    f"{self.path}:{number + 1} is not a line of a tuning journal, or is damaged "
+                    f"({cause!r:.200}). Delete {rest}the file to begin anew."
                 ) from cause
             self._size += len(line)
 
@@ -105,5 +108,5 @@ class Journal:
 
 def digest(value: Any) -> str:
     """A short fingerprint of plain values."""
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True)
+    text = json.dumps(value, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -255,7 +255,7 @@ def _kind(point: OperatingPoint) -> tuple[tuple[int, ...], str, str]:
 def describe(point: OperatingPoint) -> str:
     """A configuration in a few words."""
     where = ", ".join(map(str, point.layers))
-    return f"block {where}, strength {point.strength:g}, {point.scope}, {point.estimator}"
+    return f"layer {where}, strength {point.strength:g}, {point.scope}, {point.estimator}"
 
 
 def _as_evidence(trial: Trial) -> Mapping[str, Any]:
