@@ -19,8 +19,8 @@ import torch
 from langsteer.demo.run import MODEL
 from langsteer.demo.tasks import MEASURED, matching_corpus, prompts
 from langsteer.engines.transformers.model import Model
-from langsteer.evaluation.evaluate import prove
-from langsteer.evaluation.runner import STEERED
+from langsteer.evaluation.conditions import STEERED
+from langsteer.evaluation.evaluate import evaluate
 from langsteer.fitting.fit import fit
 from langsteer.fitting.reading import Reading
 
@@ -34,8 +34,8 @@ def main() -> None:
     space = fit(loaded, matching_corpus(), Reading(pooling="last"), progress=False)
     ready, processor = time.perf_counter(), time.process_time()
     asked = prompts("test", ceil(options.prompts / len(MEASURED)))
-    proof = prove(loaded, space, asked, space.default_point())
-    steered = [one for one in proof.outcomes if one.condition == STEERED]
+    proof = evaluate(loaded, space, asked, space.default_point())
+    steered = [one for one in proof.outcomes if one.condition == STEERED.name]
     pairs = len({(one.case.source, one.case.target) for one in steered})
     found = {
         "languages": len(space.languages),

@@ -22,8 +22,8 @@ from langsteer.edits.guard import Guard
 from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.source import source_languages
+from langsteer.evaluation.cases import Case, cases, ordered_pairs
 from langsteer.evaluation.judge import Judge
-from langsteer.evaluation.runner import Case, cases, edit_for, ordered_pairs
 from langsteer.fitting.fit import fit
 from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, Space
@@ -44,7 +44,7 @@ def answers(loaded: Model, asked: Sequence[Prompt], edits: Sequence[Edit | None]
 
 def guarded(space: Space, point: OperatingPoint, source: str, target: str) -> Edit:
     guard = Guard.of(space.statistics, target, min(point.layers))
-    return replace(edit_for(space, point, source, target), guard=guard)
+    return replace(space.edit(source, target, point=point), guard=guard)
 
 
 def untouched(loaded: Model, space: Space, point: OperatingPoint, asked: PromptSet) -> None:

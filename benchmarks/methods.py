@@ -32,7 +32,10 @@ from langsteer.demo.tasks import matching_corpus, plain_corpus, prompts
 from langsteer.engines.transformers.model import Model
 from langsteer.errors import LangsteerError
 from langsteer.estimators.registry import ESTIMATORS, find, keep_for
-from langsteer.evaluation.runner import STEERED, Case, Outcome, Runner, cases, ordered_pairs
+from langsteer.evaluation.cases import Case, Outcome, cases, ordered_pairs
+from langsteer.evaluation.conditions import STEERED
+from langsteer.evaluation.judge import Judge
+from langsteer.evaluation.runner import Asking, Runner
 from langsteer.evaluation.summary import objective, scores
 from langsteer.fitting.fit import fit
 from langsteer.fitting.reading import Reading
@@ -127,7 +130,7 @@ def answers(
 ) -> list[list[Outcome]]:
     """The judged answers to all cases at each point, in mixed batches."""
     detector = LinguaDetector(asked.languages)
-    runner = Runner(task.loaded, space, asked, detector, max_new_tokens=MAX_NEW_TOKENS)
+    runner = Runner(task.loaded, space, Judge(asked, detector), Asking(MAX_NEW_TOKENS))
     spread = [point for point in points for _ in todo]
     found = runner.steer(STEERED, list(todo) * len(points), spread)
     return [found[start : start + len(todo)] for start in range(0, len(found), len(todo))]

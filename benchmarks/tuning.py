@@ -22,13 +22,17 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from langsteer.tuning.prefix import shared_prefix
+
 from langsteer.demo.run import MODEL
 from langsteer.demo.tasks import matching_corpus, prompts
 from langsteer.edits.edit import Edit
 from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.model import Model
 from langsteer.estimators.registry import keep_for
-from langsteer.evaluation.runner import Case, Outcome, Runner, cases, ordered_pairs
+from langsteer.evaluation.cases import Case, Outcome, cases, ordered_pairs
+from langsteer.evaluation.judge import Judge
+from langsteer.evaluation.runner import Asking, Runner
 from langsteer.fitting.fit import fit
 from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, Space
@@ -38,7 +42,6 @@ from langsteer.tuning.asking import Asker
 from langsteer.tuning.cases import in_order
 from langsteer.tuning.comparing import compare
 from langsteer.tuning.prediction import rank_correlation
-from langsteer.tuning.prefix import shared_prefix
 from langsteer.tuning.table import Answered, place
 
 STRENGTHS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
@@ -120,7 +123,7 @@ def measure(folder: Path, rounds: int, deadline: float) -> None:
     asked = prompts("test", 12)
     order = in_order(cases(asked, ordered_pairs(asked.languages)))
     detector = LinguaDetector(asked.languages)
-    runner = Runner(loaded, space, asked, detector, max_new_tokens=MAX_NEW_TOKENS)
+    runner = Runner(loaded, space, Judge(asked, detector), Asking(MAX_NEW_TOKENS))
     settings = {"benchmark": "grid", "max_new_tokens": MAX_NEW_TOKENS, "corpus": corpus.name}
     grid = Grid(Asker(runner, Journal(folder / "grid.jsonl", settings)), space.layers, deadline)
     grid.run(order, rounds)

@@ -21,11 +21,11 @@ from langsteer.report import (
     MetricResult,
     ModelFacts,
     OperatingPoint,
-    PairResult,
+    PairScores,
     Rate,
     Report,
     ShareOfVariance,
-    WordProbability,
+    WordProbabilities,
 )
 from langsteer.report.answers import (
     DEGENERATE,
@@ -78,7 +78,7 @@ def rate(value: float, n: int = 6600) -> Rate:
 
 
 def condition(name, language, meaning, n=6600) -> ConditionResult:
-    """A condition whose score is the harmonic mean."""
+    """A condition and its rates."""
     both = None if meaning is None else rate(2 * language * meaning / (language + meaning), n)
     known = None if meaning is None else rate(meaning, n)
     return ConditionResult(name, rate(language, n), known, both, n)
@@ -240,7 +240,7 @@ def layer_points() -> list[LayerPoint]:
     ]
 
 
-def pair_results(seed: int = 1) -> list[PairResult]:
+def pair_results(seed: int = 1) -> list[PairScores]:
     """All ordered pairs, close ones worse."""
     draw = random.Random(seed)
     close = {
@@ -259,7 +259,7 @@ def pair_results(seed: int = 1) -> list[PairResult]:
                 (source, target), 1 - draw.choice([0, 0, 0, 0.005, 0.01, 0.02, 0.06])
             )
             meaning = max(0.0, language - draw.choice([0, 0, 0.01, 0.02, 0.04, 0.1]))
-            results.append(PairResult(source, target, language, meaning, 200))
+            results.append(PairScores(source, target, language, meaning, 200))
     return results
 
 
@@ -436,7 +436,7 @@ def full_report(**later) -> Report:
             )
         ],
         "word_probability": [
-            WordProbability(at, 0.931, 0.0042, *pair)
+            WordProbabilities(at, 0.931, 0.0042, *pair)
             for at, pair in zip(
                 LAYERS,
                 [
@@ -451,7 +451,10 @@ def full_report(**later) -> Report:
             )
         ],
         "uncertainty": [
-            DeltaQuality(at, 3.1 * 1.55**at, 0.052 * 1.8**at, 1 - 0.0006 * 1.9**at) for at in LAYERS
+            DeltaQuality(
+                at, 3.1 * 1.55**at, 0.052 * 1.8**at, 1 - 0.0006 * 1.9**at, ("en", "de"), 0.5, 100
+            )
+            for at in LAYERS
         ],
     }
     return Report(**{**fields, **later})

@@ -12,8 +12,9 @@ from treatments import Candidate, Treatment
 
 from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.model import Model
+from langsteer.evaluation.cases import Outcome
+from langsteer.evaluation.conditions import STEERED
 from langsteer.evaluation.judge import Judge
-from langsteer.evaluation.runner import STEERED, Outcome
 from langsteer.text.detect import LinguaDetector
 
 SEED = 0

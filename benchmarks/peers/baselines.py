@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 from treatments import Candidate, Scored, Treatment, best_of
 
 from langsteer.demo.world import world
-from langsteer.evaluation.runner import Case
+from langsteer.evaluation.cases import Case
 from langsteer.text.scripts import CJK, family_of, script_word
 from langsteer.text.tags import likely_script, parts
 

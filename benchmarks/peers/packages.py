@@ -15,7 +15,7 @@ from torch import Tensor
 from treatments import Candidate, Scored, best_of, edited
 
 from langsteer.edits.maps import Affine, LowRank, Map, Shift
-from langsteer.evaluation.runner import ordered_pairs
+from langsteer.evaluation.cases import ordered_pairs
 
 MULTIPLIERS = (1.0, 1.5, 0.7, 3.0)
 WAYS = ("pca_diff", "pca_center")

@@ -13,7 +13,7 @@ from torch import Tensor
 from langsteer.edits.edit import Edit
 from langsteer.edits.maps import Map
 from langsteer.edits.scope import Scope
-from langsteer.evaluation.runner import Case
+from langsteer.evaluation.cases import Case
 
 EVERYWHERE = Scope.parse("start[0:]")
 """All tokens, the first one too: where the packages edit."""

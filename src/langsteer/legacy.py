@@ -37,7 +37,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "evaluation.layouts": ("data.prompt_layouts",),
     "evaluation.measuring": ("evaluation.score",),
     "evaluation.prompts": ("data.prompts",),
-    "evaluation.run": ("evaluation.runner",),
+    "evaluation.run": ("evaluation.runner", "evaluation.cases"),
     "evaluation.scoring": ("cli.scoring",),
     "evaluation.segments": ("text.segments",),
     "files": ("data.files",),

@@ -9,7 +9,7 @@ import pytest
 from langsteer.data.prompt_layouts import read_any
 from langsteer.data.prompts import Prompt, write_prompts
 from langsteer.errors import CorpusError, LanguageError
-from langsteer.evaluation.runner import cases, neutral_cases, ordered_pairs
+from langsteer.evaluation.cases import cases, neutral_cases, ordered_pairs
 
 QUESTIONS = {"en": ["Why?", "How long?"], "de": ["Warum?", "Wie lange?"], "ru": ["Почему?"]}
 

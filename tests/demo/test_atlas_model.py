@@ -9,13 +9,14 @@ from langsteer.demo.run import MODEL
 from langsteer.demo.tasks import MEASURED, matching_corpus, prompts
 from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.model import Model
-from langsteer.evaluation.runner import Case, Outcome, Runner, cases, edit_for, ordered_pairs
+from langsteer.evaluation.cases import Case, Outcome, cases, ordered_pairs, sample_cases
+from langsteer.evaluation.judge import Judge
+from langsteer.evaluation.runner import Asking, Runner
 from langsteer.evaluation.summary import by_family
 from langsteer.fitting.fit import fit
 from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, Space
 from langsteer.text.detect import LinguaDetector
-from langsteer.tuning import sample_cases
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +39,7 @@ def space() -> Space:
 def outcomes(condition: str) -> tuple[Outcome, ...]:
     asked = prompts("test", 3)
     todo = sample_cases(cases(asked, ordered_pairs(LANGUAGES)), 1)
-    runner = Runner(loaded(), space(), asked, LinguaDetector(LANGUAGES), max_new_tokens=36)
+    runner = Runner(loaded(), space(), Judge(asked, LinguaDetector(LANGUAGES)), Asking(36))
     return tuple(runner.run(condition, todo, POINT))
 
 
@@ -59,7 +60,7 @@ def test_controls_leave_the_language_alone(condition: str) -> None:
 def test_unsteered_the_model_answers_rightly_in_its_own_language() -> None:
     asked = prompts("test", 6)
     own = [Case(prompt, prompt.language) for prompt in asked.prompts]
-    runner = Runner(loaded(), space(), asked, LinguaDetector(asked.languages), max_new_tokens=36)
+    runner = Runner(loaded(), space(), Judge(asked, LinguaDetector(asked.languages)), Asking(36))
     for found in by_family(runner.run("unsteered", own, POINT)).values():
         meaning = found["unsteered"].meaning
         assert meaning is not None
@@ -68,7 +69,7 @@ def test_unsteered_the_model_answers_rightly_in_its_own_language() -> None:
 
 def test_a_row_gets_its_own_language_whatever_its_neighbours_and_other_threads_do() -> None:
     text = 'Which currency is used in the country "Egypt"? "'
-    rows = [None if to == "en" else edit_for(space(), POINT, "en", to) for to in LANGUAGES]
+    rows = [None if to == "en" else space().edit("en", to, point=POINT) for to in LANGUAGES]
 
     def run(edits: list[object]) -> list[str]:
         model = loaded()

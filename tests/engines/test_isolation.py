@@ -21,7 +21,6 @@ from langsteer.engines.transformers.encoding import encode, pad_left
 from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.steered import steering
 from langsteer.engines.transformers.stream import ResidualStream
-from langsteer.evaluation.runner import edit_for
 from langsteer.fitting.fit import fit
 from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint
@@ -103,7 +102,7 @@ def asked() -> dict[tuple[int, str], tuple[Prompt, Edit | None]]:
     for number, prompt in enumerate(chosen):
         found[number, ""] = prompt, None
         for target in TARGETS:
-            found[number, target] = prompt, edit_for(space, POINT, prompt.language, target)
+            found[number, target] = prompt, space.edit(prompt.language, target, point=POINT)
     return found
 
 

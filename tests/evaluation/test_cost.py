@@ -13,12 +13,14 @@ from langsteer.cli import main
 from langsteer.data.prompts import Prompt, PromptSet
 from langsteer.demo.run import MODEL
 from langsteer.demo.tasks import matching_corpus
+from langsteer.engines.transformers.chat import ChatOptions
 from langsteer.engines.transformers.model import Model
+from langsteer.evaluation.cases import Case, Outcome
 from langsteer.evaluation.cost import cost, size
-from langsteer.evaluation.judge import Verdict
+from langsteer.evaluation.judge import Judge, Verdict
 from langsteer.evaluation.metrics import estimates
 from langsteer.evaluation.perplexity import log_perplexities
-from langsteer.evaluation.runner import Case, Outcome, Runner
+from langsteer.evaluation.runner import Asking, Runner
 from langsteer.evaluation.summary import by_target, measured
 from langsteer.fitting.fit import fit
 from langsteer.fitting.reading import Reading
@@ -68,9 +70,8 @@ def test_perplexity_does_not_depend_on_the_batch() -> None:
 
 
 def runner(prompts: PromptSet, chat: bool | None = None) -> Runner:
-    return Runner(
-        loaded(), space(), prompts, LinguaDetector(LANGUAGES), max_new_tokens=8, chat=chat
-    )
+    judge = Judge(prompts, LinguaDetector(LANGUAGES))
+    return Runner(loaded(), space(), judge, Asking(8, ChatOptions(enabled=chat)))
 
 
 ASKED = [

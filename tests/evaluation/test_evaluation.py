@@ -7,8 +7,8 @@ import pytest
 
 from langsteer.data.prompts import Prompt, PromptSet, read_prompts, write_prompts
 from langsteer.errors import CorpusError, LanguageError
+from langsteer.evaluation.cases import Case, Outcome, cases, ordered_pairs
 from langsteer.evaluation.judge import Judge, distinguishable, has_meaning, normalised, occurs
-from langsteer.evaluation.runner import Case, Outcome, cases, ordered_pairs
 from langsteer.evaluation.summary import by_family, by_pair, objective, scores
 from langsteer.text.detect import Detection
 

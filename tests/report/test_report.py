@@ -27,7 +27,7 @@ from langsteer.report import (
     LayerPoint,
     MethodResult,
     ModelFacts,
-    PairResult,
+    PairScores,
     Rate,
     Report,
     ShareOfVariance,
@@ -170,11 +170,11 @@ def test_every_rate_is_on_the_page(page):
         rate
         for family in report.families
         for one in family.conditions
-        for rate in (one.language_rate, one.meaning, one.score)
+        for rate in (one.language_rate, one.meaning, one.both)
         if rate is not None
     ]
-    rates += [rate for point in report.layers for rate in (point.language_rate, point.score)]
-    rates += [one.score for one in report.methods]
+    rates += [rate for point in report.layers for rate in (point.language_rate, point.both)]
+    rates += [one.both for one in report.methods]
     values = [value for rate in rates for value in (rate.value, rate.low, rate.high)]
     values += [value for pair in report.pairs for value in (pair.language_rate, pair.meaning)]
     values += [value for one in report.shares for value in (one.concept, one.language, one.rest)]
@@ -350,7 +350,7 @@ def test_one_layer_one_pair_one_language(tmp_path):
         MODEL,
         CORPUS,
         layers=[LayerPoint(3, Rate(0.5, 0.25, 0.75, 9))],
-        pairs=[PairResult("en", "de", 0.5, None, 4)],
+        pairs=[PairScores("en", "de", 0.5, None, 4)],
         shares=[ShareOfVariance(3, 0.2, 0.3, 0.5)],
         language_map=LanguageMap([LanguagePoint("de", 1.0, 1.0)]),
     )
@@ -362,7 +362,7 @@ def test_one_layer_one_pair_one_language(tmp_path):
 
 def test_many_languages_scroll_in_their_own_box(tmp_path):
     tags = [f"{a}{b}" for a in "abcdef" for b in "abcdef"]
-    pairs = [PairResult(a, b, 0.9, 0.8, 3) for a in tags for b in tags if a != b]
+    pairs = [PairScores(a, b, 0.9, 0.8, 3) for a in tags for b in tags if a != b]
     (language, _) = pairs_charts(pairs)
     assert language.scrolls
     assert not pairs_charts(pair_results())[0].scrolls
@@ -520,7 +520,7 @@ def test_comparison_stands_alone(tmp_path):
     assert [(row["method"], row["setting"]) for row in found] == [
         (one.method, one.setting) for one in records
     ]
-    assert found[-1]["score"] == ""
+    assert found[-1]["both"] == ""
     assert (found[-1]["language_rate"], found[-1]["language_rate_n"]) == ("0.7", "20")
 
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from langsteer.data.prompts import Prompt
+from langsteer.evaluation.cases import Case, Outcome
+from langsteer.evaluation.conditions import CONDITIONS, PROMPTED, STEERED, UNSTEERED
 from langsteer.evaluation.judge import Verdict
-from langsteer.evaluation.runner import CONDITIONS, PROMPTED, STEERED, UNSTEERED, Case, Outcome
 from langsteer.evaluation.summary import by_family
 from langsteer.report.answers import (
     DEGENERATE,
@@ -40,7 +41,7 @@ def outcome(
     meaning=True,
     *,
     family="question",
-    condition=STEERED,
+    condition=STEERED.name,
     number=0,
 ) -> Outcome:
     """An answer to an English prompt that should be in German."""
@@ -103,7 +104,7 @@ outcomes = st.lists(
         st.sampled_from(["", "ein Satz", "la la la la la la la", '"']) | st.text(max_size=12),
         verdicts,
         st.sampled_from(["question", "list"]),
-        st.sampled_from(CONDITIONS),
+        st.sampled_from(list(CONDITIONS)),
         st.integers(0, 4),
     ),
     max_size=40,
@@ -112,7 +113,7 @@ outcomes = st.lists(
 
 @given(outcomes)
 def test_kinds_count_every_failure_once(found):
-    steered = [one for one in found if one.condition == STEERED]
+    steered = [one for one in found if one.condition == STEERED.name]
     kinds = failures_of(found)
     assert [kind.name for kind in kinds] == (list(KINDS) if steered else [])
     counts = Counter(map(failure_of, steered))
@@ -136,8 +137,8 @@ def test_list_holds_every_answer_and_agrees_with_the_counts(found):
     assert [one.answer for one in listed] == [one.answer for one in found]
     counts = Counter(one.failure for one in listed if one.failure)
     assert counts == Counter({kind.name: kind.count for kind in failures_of(found) if kind.count})
-    assert {one.condition for one in listed if one.failure} <= {STEERED}
-    cells = Counter((one.target, one.detected) for one in listed if one.condition == STEERED)
+    assert {one.condition for one in listed if one.failure} <= {STEERED.name}
+    cells = Counter((one.target, one.detected) for one in listed if one.condition == STEERED.name)
     assert cells == Counter({(one.target, one.detected): one.count for one in confusion_of(found)})
 
 
@@ -149,12 +150,12 @@ def test_examples_of_a_kind_come_from_all_families():
 
 
 def test_example_shows_what_was_given_expected_and_written():
-    found = [outcome("Une phrase.", "fr", False, False), outcome("A.", condition=UNSTEERED)]
+    found = [outcome("Une phrase.", "fr", False, False), outcome("A.", condition=UNSTEERED.name)]
     (example,) = examples_of(found)
     assert (example.source, example.target, example.detected) == ("en", "de", "fr")
     assert (example.prompt, example.expected) == ("prompt 0", "Satz / Sätze, eins")
     assert (example.steered, example.unsteered) == ("Une phrase.", "A.")
-    (asked,) = answers_of([outcome(condition=PROMPTED)])
+    (asked,) = answers_of([outcome(condition=PROMPTED.name)])
     assert asked.prompt == "prompt 0, in German"
 
 
@@ -176,5 +177,5 @@ def test_conditions_are_methods_and_steering_is_ours():
     assert len(methods) == len(CONDITIONS) + 1
     assert {one.method for one in methods if one.ours} == {"steered"}
     for one in methods:
-        assert (one.score is None) == (one.setting == "open")
+        assert (one.both is None) == (one.setting == "open")
         assert one.language_rate is not None

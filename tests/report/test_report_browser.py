@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from langsteer.report import PairResult, page, write_report
+from langsteer.report import PairScores, page, write_report
 from langsteer.report.answers import KINDS
 from report_data import answers, failures, full_report, grown_report, pair_results
 
@@ -118,7 +118,7 @@ def test_long_words_and_wide_matrices_fit_a_phone(visit, tmp_path):
     report = full_report(
         title="a" * 90,
         warnings=("/" + "path" * 40,),
-        pairs=[PairResult(tag, other, 0.5, None, 1) for tag in tags for other in tags[-2:]],
+        pairs=[PairScores(tag, other, 0.5, None, 1) for tag in tags for other in tags[-2:]],
         layers=(),
         uncertainty=(),
         word_probability=(),

@@ -14,7 +14,7 @@ RATE = Rate(0.5, 0.25, 0.75, 12)
 def trial(
     layer, strength, *, scope="all", estimator="difference", objective=0.5, cases=12, **rates
 ):
-    rates = rates or {"language_rate": RATE, "meaning": RATE, "score": RATE}
+    rates = rates or {"language_rate": RATE, "meaning": RATE, "both": RATE}
     return {
         "layers": [layer],
         "strength": strength,
@@ -32,7 +32,7 @@ TRIALS = [
     trial(2, 1.41, objective=0.7),
     trial(2, 1.0, scope="generated", objective=0.99, cases=50),
     trial(2, 1.0, estimator="lda", objective=0.95, cases=12),
-    trial(1, 1.0, estimator="lda", objective=0.6, cases=40, score=RATE, language_rate=RATE),
+    trial(1, 1.0, estimator="lda", objective=0.6, cases=40, both=RATE, language_rate=RATE),
     {**trial(0, 1.0), "layers": [0, 1]},
 ]
 POINT = OperatingPoint((2,), 1.0, "all", "difference", evidence={"trials": TRIALS})
@@ -48,8 +48,8 @@ def test_surface_is_every_trial_like_the_point():
 def test_layers_are_those_tried_at_strength_one_with_their_intervals():
     first, second = layers_of(POINT)
     assert (first.layer, first.language_rate) == (1, Rate(0.1, 0.0, 0.2, 12))
-    assert (first.meaning, first.score) == (None, None)
-    assert (second.layer, second.meaning, second.score) == (2, RATE, RATE)
+    assert (first.meaning, first.both) == (None, None)
+    assert (second.layer, second.meaning, second.both) == (2, RATE, RATE)
 
 
 def test_estimators_are_compared_where_they_were_asked_most():

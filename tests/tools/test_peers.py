@@ -15,7 +15,7 @@ from langsteer.demo.tasks import items, matching_corpus, topic
 from langsteer.demo.world import world
 from langsteer.engines.transformers.model import Model
 from langsteer.errors import LangsteerError
-from langsteer.evaluation.runner import Case
+from langsteer.evaluation.cases import Case
 from langsteer.text.scripts import script_word
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "peers"))

@@ -31,22 +31,23 @@ from langsteer.edits.maps import Shift
 from langsteer.edits.scope import Scope
 from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.model import Model
+from langsteer.engines.transformers.prefix import can_share, shared_prefix
 from langsteer.engines.transformers.stream import ResidualStream
 from langsteer.errors import LangsteerError, SpaceError
+from langsteer.evaluation.cases import Case, Outcome, cases, ordered_pairs, sample_cases
 from langsteer.evaluation.judge import Verdict
-from langsteer.evaluation.runner import Case, Outcome, Runner, cases, edit_for, ordered_pairs
+from langsteer.evaluation.runner import Asking, Runner
 from langsteer.evaluation.summary import objective
 from langsteer.fitting.fit import fit
 from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, PairPoint, Space
 from langsteer.statistics import Statistics
 from langsteer.text.degeneration import degenerate as repeats
-from langsteer.tuning import Journal, candidates, promises, sample_cases, tune, tune_space
+from langsteer.tuning import Journal, TuningOptions, candidates, promises, tune, tune_space
 from langsteer.tuning.cases import in_order
 from langsteer.tuning.comparing import compare, surely_better
 from langsteer.tuning.degenerate import is_degenerate
 from langsteer.tuning.prediction import rank_correlation
-from langsteer.tuning.prefix import can_share, shared_prefix
 from langsteer.tuning.table import place
 
 LANGUAGES = ("de", "en", "fr", "ja")
@@ -425,9 +426,9 @@ def test_a_space_keeps_the_points_of_pairs_and_reads_older_ones(
     path = tmp_path / "space"
     space.save(path)
     assert Space.load(path).operating_point == point
-    edit = edit_for(space, point, "en", "ja")
+    edit = space.edit("en", "ja", point=point)
     assert (list(edit.maps), edit.strength, str(edit.scope)) == ([5], 0.5, "generated")
-    assert list(edit_for(space, point, "ja", "en").maps) == [3]
+    assert list(space.edit("ja", "en", point=point).maps) == [3]
     with pytest.raises(SpaceError, match="Layer 99"):
         space.with_operating_point(replace(point, pairs=(replace(own, layers=(99,)),)))
     # A space that was written before there were points of pairs.
@@ -457,12 +458,14 @@ def test_tuning_asks_the_prompts_of_the_file_and_no_others(
         Model.from_pretrained(str(MODEL)),
         Space.load(world_of_three[0]),
         given_prompts,
-        languages=("en", "de"),
-        layers=[3],
-        scopes=["all"],
-        budget=300,
-        max_new_tokens=4,
-        quiet=True,
+        TuningOptions(
+            languages=("en", "de"),
+            layers=[3],
+            scopes=["all"],
+            budget=300,
+            asking=Asking(4),
+            quiet=True,
+        ),
     )
     assert asked
     assert asked <= {one.text for one in given_prompts.prompts}

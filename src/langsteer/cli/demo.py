@@ -10,6 +10,7 @@ import typer
 from langsteer.cli.options import (
     AsJson,
     Seed,
+    escaped,
     out,
     print_json,
 )
@@ -27,6 +28,7 @@ def demo(
     Writes the model, its corpora and prompts, the space and an HTML report to the output folder, in
     the same formats as the other commands. Takes about a minute on two cores and needs no network.
     """
+    from langsteer.cli.evaluation_tables import results_table
     from langsteer.data.files import check_output
     from langsteer.demo.run import run_demo
 
@@ -35,4 +37,8 @@ def demo(
     if as_json:
         print_json(found.as_json())
     else:
-        found.print(out)
+        evaluation = found.evaluation
+        out.print(results_table(evaluation.families, evaluation.point))
+        out.print(
+            f"{found.seconds:.0f} s; report: [bold]{escaped(found.page)}[/bold]", highlight=False
+        )

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from langsteer.cli.chat_options import ChatTemplate
 from langsteer.cli.options import (
     AsJson,
     Languages,
@@ -51,10 +52,7 @@ def evaluate(
         typer.Option(min=1, help="Use at most this many prompts per task and pair. Default: all."),
     ] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 48,
-    chat: Annotated[
-        bool | None,
-        typer.Option("--chat/--plain", help="Use the chat template. Default: if there is one."),
-    ] = None,
+    template: ChatTemplate = ChatTemplate(),
     report: Annotated[
         Path | None, typer.Option("--report", metavar="FOLDER", help="Write an HTML report there.")
     ] = None,
@@ -69,27 +67,27 @@ def evaluate(
     steering costs where it should do nothing. Only that third table uses prompts whose references
     are one list for all languages.
     """
+    from langsteer.cli.evaluation_tables import print_evaluation
     from langsteer.data.files import check_output
-    from langsteer.evaluation.evaluate import prove
+    from langsteer.evaluation.evaluate import EvaluationOptions
+    from langsteer.evaluation.evaluate import evaluate as measure
 
     if report is not None:
         check_output(report / "report.html", inputs=(prompts, space))
     loaded, fitted = loading.load_with(space, model)
-    proof = prove(
-        loaded,
-        fitted,
-        prompts_from(prompts, source),
-        override.point(fitted),
+    options = EvaluationOptions(
         languages=tags(languages, fitted.languages),
         per_pair=per_pair,
         max_new_tokens=max_new_tokens,
-        chat=chat,
+        chat=template.options(),
         quiet=as_json,
     )
-    page = None if report is None else proof.write_report(report)
+    asked = prompts_from(prompts, source)
+    found = measure(loaded, fitted, asked, override.point(fitted), options)
+    page = None if report is None else found.write(report)
     if as_json:
-        print_json(proof.as_json() | ({} if page is None else {"report": str(page)}))
+        print_json(found.as_json() | ({} if page is None else {"report": str(page)}))
     else:
-        proof.print(out)
+        print_evaluation(found, out)
         if page is not None:
             out.print(f"\nreport: [bold]{escaped(page)}[/bold]", highlight=False)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,8 +25,10 @@ from langsteer.evaluation.metrics import (
     Metric,
     combined_score,
     estimates,
+    unjudged,
 )
 from langsteer.evaluation.rates import Estimate, Rate
+from langsteer.text.tags import display_name
 
 By = Literal["group", "target", "pair"]
 SCORE = Metric("score", "language and meaning (harmonic mean)", "high")
@@ -40,6 +43,8 @@ class Part:
     name: str
     answers: int
     estimates: dict[str, Estimate]
+    unjudged: Mapping[str, int] = field(default_factory=dict)
+    """Target language → answers of which the detector cannot say whether they are in it."""
 
     def as_json(self) -> dict[str, Any]:
         """All numbers as plain values."""
@@ -47,6 +52,7 @@ class Part:
             "name": self.name,
             "answers": self.answers,
             "metrics": {name: asdict(one) for name, one in self.estimates.items()},
+            "unjudged": dict(self.unjudged),
         }
 
 
@@ -78,7 +84,8 @@ def _name(one: Measured, by: By) -> str:
 def _part(name: str, measured: Sequence[Measured], meaning: str | None) -> Part:
     found = estimates(measured)
     score = combined_score(measured, meaning)
-    return Part(name, len(measured), found if score is None else {**found, SCORE.name: score})
+    whole = found if score is None else {**found, SCORE.name: score}
+    return Part(name, len(measured), whole, unjudged(measured))
 
 
 def scores_table(parts: Sequence[Part], meaning: str | None = None) -> Table:
@@ -88,29 +95,40 @@ def scores_table(parts: Sequence[Part], meaning: str | None = None) -> Table:
     )
     note = "" if used is None else f"; meaning in the harmonic mean: {BY_NAME[used].title}"
     table = Table(
-        caption=f"[95 % bootstrap interval]; ↑ more is better, ↓ less is better{note}",
+        caption=f"\\[95 % bootstrap interval]; ↑ more is better, ↓ less is better{note}",
         box=box.SIMPLE_HEAD,
         caption_justify="left",
     )
-    named = [part.name for part in parts] != ["all"]
-    if named:
-        table.add_column("", no_wrap=True)
-    table.add_column("metric")
+    table.add_column("metric", no_wrap=True)
     for column in ("value", "answers"):
         table.add_column(column, justify="right", no_wrap=True)
+    named = [part.name for part in parts] != ["all"]
     for part in parts:
         shown = [metric for metric in (*METRICS, SCORE) if metric.name in part.estimates]
+        if named:
+            table.add_row(f"[bold]{escaped(part.name)}[/bold]", "", f"{part.answers:,}")
         for number, metric in enumerate(shown):
             one = part.estimates[metric.name]
             table.add_row(
-                *([escaped(part.name) if number == 0 else ""] if named else []),
                 f"{metric.title} {ARROWS[metric.better]}".strip(),
-                shown_estimate(one),
+                escaped(shown_estimate(one)),
                 f"{one.n:,}",
-                style="bold" if metric.name in ("forced", SCORE.name) else None,
+                style="bold" if metric.name in ("forced", "both") else None,
                 end_section=number == len(shown) - 1,
             )
     return table
+
+
+def unjudged_lines(parts: Sequence[Part]) -> list[str]:
+    """What to say of answers whose target language the detector lacks."""
+    total: Counter[str] = Counter()
+    for part in parts:
+        total.update(part.unjudged)
+    return [
+        f"{count:,} {'answer' if count == 1 else 'answers'} in {display_name(tag)} ({tag}): the "
+        "language detector does not know it, so the language was not judged"
+        for tag, count in sorted(total.items())
+    ]
 
 
 ARROWS = {"high": "↑", "low": "↓", "": ""}
@@ -130,6 +148,8 @@ def _digits(number: float) -> str:
 def print_scores(parts: Sequence[Part], console: Console, meaning: str | None = None) -> None:
     """Print the table."""
     console.print(scores_table(parts, meaning))
+    for line in unjudged_lines(parts):
+        console.print(f"[yellow]note:[/yellow] {line}", highlight=False)
 
 
 def write_verdicts(measured: Iterable[Measured], path: Path) -> None:

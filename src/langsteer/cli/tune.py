@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from langsteer.cli.chat_options import ChatTemplate
 from langsteer.cli.options import (
     AsJson,
     Languages,
@@ -58,6 +59,7 @@ def tune(
         typer.Option(min=1, help="Use at most this many prompts per task and pair. Default: all."),
     ] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 48,
+    template: ChatTemplate = ChatTemplate(),
     seed: Seed = 0,
     loading: Loading = Loading(),
     as_json: AsJson = False,
@@ -72,27 +74,26 @@ def tune(
     """
     from langsteer.cli.tables import print_trials, trials_as_json
     from langsteer.data.files import check_output
-    from langsteer.tuning import tune_space
+    from langsteer.evaluation.runner import Asking
+    from langsteer.tuning import TuningOptions, tune_space
 
     check_output(space)
     loaded, fitted = loading.load_with(space, model)
     journal = space.with_name(f"{space.name}.tuning.jsonl")
-    tuned = tune_space(
-        loaded,
-        fitted,
-        prompts_from(prompts),
+    options = TuningOptions(
         layers=numbers(layers),
         scopes=[name.strip() for name in scopes.split(",")],
         estimators=[name.strip() for name in estimators.split(",")],
         languages=tags(languages, fitted.languages),
         per_pair=per_pair,
         budget=budget,
-        max_new_tokens=max_new_tokens,
+        asking=Asking(max_new_tokens, template.options()),
         split=prompts.stem,
         journal=journal,
         quiet=as_json,
         seed=seed,
     )
+    tuned = tune_space(loaded, fitted, prompts_from(prompts), options)
     fitted.with_operating_point(tuned.point).save(space)
     journal.unlink(missing_ok=True)
     if as_json:

@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from langsteer.data.corpus import read_corpus
 from langsteer.data.files import write_whole
 from langsteer.data.prompts import read_prompts, write_prompts
 from langsteer.demo.tasks import DESCRIPTIONS, matching_corpus, prompts
 from langsteer.engines.transformers.model import Model
 from langsteer.errors import LangsteerError
-from langsteer.evaluation.evaluate import Proof, prove, results_table
+from langsteer.evaluation.evaluate import Evaluation, EvaluationOptions, evaluate
+from langsteer.evaluation.runner import Asking
 from langsteer.fitting.fit import fit
 from langsteer.fitting.reading import Reading
 from langsteer.progress import Timer
-from langsteer.tuning import tune_space
+from langsteer.tuning import TuningOptions, tune_space
 
 MODEL = Path(__file__).parent / "model"
 """The embedded model: a folder like that of any other."""
@@ -34,24 +33,19 @@ MAX_NEW_TOKENS = 36
 class Demo:
     """What the demonstration measured, and where it was written."""
 
-    proof: Proof
+    evaluation: Evaluation
     page: Path
     seconds: float
 
     def as_json(self) -> dict[str, Any]:
         """The numbers of the proof, the report, and the seconds that everything took."""
-        found = self.proof.as_json()
+        found = self.evaluation.as_json()
         return {
             **found,
             "stages": found["seconds"],
             "seconds": self.seconds,
             "report": str(self.page),
         }
-
-    def print(self, console: Console) -> None:
-        """The table of results, the time and the path of the report, which has the rest."""
-        console.print(results_table(self.proof.families, self.proof.point))
-        console.print(f"{self.seconds:.0f} s; report: [bold]{self.page}[/bold]", highlight=False)
 
 
 @dataclass(frozen=True)
@@ -87,29 +81,19 @@ def run_demo(folder: Path, *, seed: int = 0, quiet: bool = False) -> Demo:
     corpus = read_corpus(str(world.corpus))
     with timer.timed("fit"):
         space = fit(loaded, corpus, Reading(pooling="last"), progress=not quiet)
-    tuned = tune_space(
-        loaded,
-        space,
-        read_prompts(world.tune),
+    tuning = TuningOptions(
         layers=space.layers,
         budget=TUNE_TOKENS,
-        max_new_tokens=MAX_NEW_TOKENS,
-        timer=timer,
+        asking=Asking(MAX_NEW_TOKENS),
         quiet=quiet,
         seed=seed,
     )
+    tuned = tune_space(loaded, space, read_prompts(world.tune), tuning, timer=timer)
     space = space.with_operating_point(tuned.point)
     space.save(folder / "space.safetensors")
-    proof = prove(
-        loaded,
-        space,
-        read_prompts(world.test),
-        tuned.point,
-        per_pair=PER_PAIR,
-        max_new_tokens=MAX_NEW_TOKENS,
-        timer=timer,
-        quiet=quiet,
-        seed=seed,
+    options = EvaluationOptions(
+        per_pair=PER_PAIR, max_new_tokens=MAX_NEW_TOKENS, quiet=quiet, seed=seed
     )
-    page = proof.write_report(folder / "report", DESCRIPTIONS)
-    return Demo(proof, page, time.perf_counter() - began)
+    found = evaluate(loaded, space, read_prompts(world.test), tuned.point, options, timer=timer)
+    page = found.write(folder / "report", DESCRIPTIONS)
+    return Demo(found, page, time.perf_counter() - began)

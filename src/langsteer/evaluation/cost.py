@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from langsteer.evaluation.cases import Case
 from langsteer.evaluation.judge import has_meaning
 from langsteer.evaluation.rates import Estimate, Rate, combined_average, rate
-from langsteer.evaluation.runner import Case, Runner
+from langsteer.evaluation.runner import Runner
 from langsteer.space.space import OperatingPoint
 
 
@@ -80,3 +81,20 @@ def _right(cases: Sequence[Case], answers: Sequence[str]) -> list[float]:
         float(bool(has_meaning(case.prompt.answer(text), case.prompt, case.target)))
         for case, text in zip(cases, answers, strict=True)
     ]
+
+
+def cost_lines(found: Cost | None) -> list[str]:
+    """What steering cost where it should do nothing, in words."""
+    lines = []
+    if found is not None and found.changed is not None:
+        lines.append(
+            "answers that steering to the language spoken already changes: "
+            f"{found.changed.value:.1%} of {found.changed.n:,}"
+        )
+    if found is not None and found.steered and found.unsteered and found.difference:
+        lines.append(
+            f"right on prompts unrelated to language: {found.unsteered.percent()} unsteered, "
+            f"{found.steered.percent()} steered; difference {100 * found.difference.value:+.1f} "
+            f"[{100 * found.difference.low:+.1f} to {100 * found.difference.high:+.1f}]"
+        )
+    return lines

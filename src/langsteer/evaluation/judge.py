@@ -23,7 +23,12 @@ class Verdict:
     """The language it is in; None where that cannot be said."""
     language_right: bool
     meaning_right: bool | None
-    """The right answer in the target language; None where there is no key."""
+    """Whether the right answer stands in it, whatever the language; None where there is no key."""
+
+    @property
+    def both(self) -> bool | None:
+        """Whether language and meaning are right; None where there is no key."""
+        return None if self.meaning_right is None else self.language_right and self.meaning_right
 
 
 def normalised(text: str) -> str:
@@ -113,7 +118,10 @@ class Judge:
         open_cases = [number for number, languages in enumerate(found) if languages is None]
         detected = self.detector.detect_many([cases[number][2] for number in open_cases])
         for number, detection in zip(open_cases, detected, strict=True):
-            found[number] = {detection.language} if detection.language else set()
+            target = cases[number][1]
+            agrees = self.detector.agrees(detection, target)
+            spoken = target if agrees else detection.language
+            found[number] = {spoken} if spoken else set()
         return [
             self._verdict(*case, languages or set())
             for case, languages in zip(cases, found, strict=True)
@@ -142,4 +150,4 @@ class Judge:
         else:
             language = min(languages, default=None)
         meaning = has_meaning(answer, prompt, target)
-        return Verdict(language, right, meaning if meaning is None else meaning and right)
+        return Verdict(language, right, meaning)

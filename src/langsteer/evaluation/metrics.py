@@ -50,6 +50,9 @@ class Metric:
 
 METRICS: tuple[Metric, ...] = (
     Metric("forced", "whole answer in the target language", "high"),
+    Metric("right_language", "right language, names looked up", "high"),
+    Metric("right_meaning", "right meaning, every name", "high"),
+    Metric("both", "right language and right meaning", "high"),
     Metric("line_pass", "all lines in the target language (LPR)", "high"),
     Metric("word_pass", "no Latin words in another script (WPR)", "high"),
     Metric("first_word", "first word in the target language", "high"),
@@ -125,9 +128,18 @@ def measure(
             "length": float(length(text)),
             **{name: column[number] for name, column in given.items()},
         }
+        values["both"] = _both(values)
         known = {name: value for name, value in values.items() if value is not None}
         measured.append(Measured(one, confusion.language, known))
     return measured
+
+
+def _both(values: Mapping[str, float | None]) -> float | None:
+    """Language and meaning of one answer together: 1 if both are right."""
+    language = values.get("right_language", values["forced"])
+    names = ("right_meaning", *MEANINGS)
+    meaning = next((one for name in names if (one := values.get(name)) is not None), None)
+    return None if language is None or meaning is None else language * meaning
 
 
 def unjudged(measured: Sequence[Measured]) -> dict[str, int]:

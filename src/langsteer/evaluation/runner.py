@@ -8,174 +8,83 @@ every row has its own edit.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import dataclass, field
 
-from langsteer.data.prompts import Prompt, PromptSet
 from langsteer.edits.edit import Edit
 from langsteer.engines.transformers.chat import ChatOptions
 from langsteer.engines.transformers.generation import Events, Generation
 from langsteer.engines.transformers.model import Model
-from langsteer.errors import LanguageError
-from langsteer.evaluation.judge import Judge, Verdict, answerable, distinguishable
+from langsteer.evaluation.cases import Case, Outcome
+from langsteer.evaluation.conditions import Condition
+from langsteer.evaluation.judge import Judge
 from langsteer.space.space import OperatingPoint, Space
-from langsteer.text.detect import Detector
+from langsteer.text.answer import visible
 
-Condition = Literal["steered", "unsteered", "random", "prompted"]
-STEERED: Final = "steered"
-UNSTEERED: Final = "unsteered"
-RANDOM: Final = "random"
-PROMPTED: Final = "prompted"
-CONDITIONS: tuple[Condition, ...] = (STEERED, UNSTEERED, RANDOM, PROMPTED)
 MAX_NEW_TOKENS = 48
 
 Progress = Callable[[int], None]
 """Told the number of answers that were just finished."""
 
 
-@dataclass(frozen=True)
-class Case:
-    """One prompt that is to be answered in ``target``."""
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How prompts are put to a model: the longest answer in tokens, and the chat template."""
 
-    prompt: Prompt
-    target: str
-
-    @property
-    def source(self) -> str:
-        """The language of the unsteered answer."""
-        return self.prompt.language
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One judged answer."""
-
-    case: Case
-    condition: Condition
-    answer: str
-    verdict: Verdict
-
-
-def ordered_pairs(languages: Sequence[str]) -> list[tuple[str, str]]:
-    """All pairs of two different languages."""
-    return [(source, target) for source in languages for target in languages if source != target]
-
-
-def cases(prompts: PromptSet, pairs: Sequence[tuple[str, str]]) -> list[Case]:
-    """Every prompt with every target of its language, where a change of language would be visible.
-
-    Raises:
-        LanguageError: No prompt answers in the source language of any pair.
-    """
-    targets: dict[str, list[str]] = {}
-    for source, target in pairs:
-        targets.setdefault(source, []).append(target)
-    found = [
-        Case(prompt, target)
-        for prompt in prompts.prompts
-        for target in targets.get(prompt.language, [])
-        if not prompt.neutral and answerable(prompt, target) and distinguishable(prompt, target)
-    ]
-    if not found:
-        sources = ", ".join(sorted(targets)) or "none"
-        raise LanguageError(
-            f"No prompt fits the pairs: the source languages are {sources}, the prompts are in "
-            f"{', '.join(sorted({p.language for p in prompts.prompts}))}."
-        )
-    return found
-
-
-def neutral_cases(prompts: PromptSet, pairs: Sequence[tuple[str, str]]) -> list[Case]:
-    """Every prompt whose right answer is the same in all languages, with every target."""
-    return [
-        Case(prompt, target)
-        for prompt in prompts.prompts
-        for source, target in pairs
-        if prompt.neutral and prompt.language == source and answerable(prompt, target)
-    ]
-
-
-def edit_for(
-    space: Space, point: OperatingPoint, source: str, target: str, estimator: str | None = None
-) -> Edit:
-    """The edit that an operating point prescribes for one pair of languages."""
-    return space.edit(source, target, estimator=estimator, point=point)
+    max_new_tokens: int = MAX_NEW_TOKENS
+    chat: ChatOptions = field(default_factory=ChatOptions)
 
 
 class Runner:
     """Runs conditions on one model with one space, and judges what comes out."""
 
-    def __init__(
-        self,
-        loaded: Model,
-        space: Space,
-        prompts: PromptSet,
-        detector: Detector,
-        *,
-        max_new_tokens: int = MAX_NEW_TOKENS,
-        progress: Progress | None = None,
-        chat: bool | None = None,
-    ) -> None:
-        self.loaded = loaded
-        self.space = space
-        self.judge = Judge(prompts, detector)
-        self.max_new_tokens = max_new_tokens
-        self.progress = progress
+    def __init__(self, model: Model, space: Space, judge: Judge, asking: Asking = Asking()) -> None:
+        self.model, self.space, self.judge, self.asking = model, space, judge, asking
+        self.progress: Progress | None = None
+        """Called with the number of answers after each batch."""
         self.tokens = 0
         """How many tokens were generated so far."""
-        self.chat = chat
-        """Whether prompts go through the chat template; None: if there is one."""
         self._plain: dict[tuple[str, str | None], str] = {}
 
     def run(
         self, condition: Condition, todo: Sequence[Case], point: OperatingPoint
     ) -> list[Outcome]:
         """Answer and judge all cases under one condition, without those that it cannot treat."""
-        if condition == UNSTEERED:
-            return self._outcomes(condition, todo, self.plain(todo, _texts(todo)))
-        if condition == PROMPTED:
-            todo = [case for case in todo if case.target in case.prompt.instructed]
-            return self._outcomes(condition, todo, self.plain(todo, _requests(todo)))
-        estimator = "random" if condition == RANDOM else None
-        return self.steer(condition, todo, [point] * len(todo), estimator)
+        todo = list(filter(condition.applies, todo))
+        texts = list(map(condition.text, todo))
+        if condition.edit is None:
+            return self._outcomes(condition.name, todo, self.plain(todo, texts))
+        base = self.edits(todo, [point] * len(todo))
+        made = {
+            (id(edit), case.source, case.target): condition.edit(edit, case)
+            for edit, case in zip(base, todo, strict=True)
+        }
+        rows = [
+            made[id(edit), case.source, case.target] for edit, case in zip(base, todo, strict=True)
+        ]
+        return self._outcomes(condition.name, todo, self.generate(todo, texts, rows))
 
     def size(self, condition: Condition, todo: Sequence[Case]) -> int:
         """How many answers a condition has to generate."""
-        if condition == UNSTEERED:
-            return len(self._missing(todo, _texts(todo)))
-        if condition == PROMPTED:
-            todo = [case for case in todo if case.target in case.prompt.instructed]
-            return len(self._missing(todo, _requests(todo)))
-        return len(todo)
+        todo = list(filter(condition.applies, todo))
+        plain = condition.edit is None
+        return len(self._missing(todo, list(map(condition.text, todo))) if plain else todo)
 
     def steer(
-        self,
-        condition: Condition,
-        todo: Sequence[Case],
-        points: Sequence[OperatingPoint],
-        estimator: str | None = None,
+        self, condition: Condition, todo: Sequence[Case], points: Sequence[OperatingPoint]
     ) -> list[Outcome]:
         """Answer and judge every case at its own operating point, all in mixed batches."""
-        answers = self.steered(todo, points, estimator)
-        return self._outcomes(condition, todo, answers)
+        return self._outcomes(condition.name, todo, self.steered(todo, points))
 
-    def steered(
-        self,
-        todo: Sequence[Case],
-        points: Sequence[OperatingPoint],
-        estimator: str | None = None,
-    ) -> list[str]:
+    def steered(self, todo: Sequence[Case], points: Sequence[OperatingPoint]) -> list[str]:
         """The text that each case gets at its own operating point, all in mixed batches."""
-        edits: dict[tuple[object, ...], Edit] = {}
-        rows = []
-        for case, point in zip(todo, points, strict=True):
-            own = point.of(case.source, case.target)
-            place = (own.layers, own.strength, own.scope, own.estimator)
-            key = (*place, case.source, case.target)
-            if key not in edits:
-                edits[key] = edit_for(self.space, own, case.source, case.target, estimator)
-            rows.append(edits[key])
-        return self.generate(todo, _texts(todo), rows)
+        return self.generate(todo, _texts(todo), self.edits(todo, points))
+
+    def edits(self, todo: Sequence[Case], points: Sequence[OperatingPoint]) -> list[Edit]:
+        """The edit of each case at its own operating point."""
+        return [
+            self.space.edit(case.source, case.target, point=point)
+            for case, point in zip(todo, points, strict=True)
+        ]
 
     def plain(self, todo: Sequence[Case], texts: Sequence[str]) -> list[str]:
         """The unsteered model's answer to the text of each case; the same text is answered once."""
@@ -201,11 +110,11 @@ class Runner:
             families.setdefault(case.prompt.family, []).append(number)
         answers = [""] * len(todo)
         for rows in families.values():
-            found = self.loaded.generate(
+            found = self.model.generate(
                 [texts[row] for row in rows],
                 None if edits is None else [edits[row] for row in rows],
-                Generation(self.max_new_tokens),
-                chat=ChatOptions(enabled=self.chat),
+                Generation(self.asking.max_new_tokens),
+                chat=self.asking.chat,
                 stop=[todo[row].prompt.stop for row in rows],
                 events=Events(on_batch=self.progress, on_tokens=self._count),
             )
@@ -217,9 +126,11 @@ class Runner:
         self.tokens += tokens
 
     def _outcomes(
-        self, condition: Condition, todo: Sequence[Case], generated: Sequence[str]
+        self, condition: str, todo: Sequence[Case], generated: Sequence[str]
     ) -> list[Outcome]:
-        answers = [case.prompt.answer(text) for case, text in zip(todo, generated, strict=True)]
+        answers = [
+            visible(case.prompt.answer(text)) for case, text in zip(todo, generated, strict=True)
+        ]
         judged = self.judge.verdicts(
             [(case.prompt, case.target, answer) for case, answer in zip(todo, answers, strict=True)]
         )
@@ -231,8 +142,3 @@ class Runner:
 
 def _texts(todo: Sequence[Case]) -> list[str]:
     return [case.prompt.text for case in todo]
-
-
-def _requests(todo: Sequence[Case]) -> list[str]:
-    """The prompts with the request to answer in the target language."""
-    return [case.prompt.instructed[case.target] for case in todo]

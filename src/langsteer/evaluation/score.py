@@ -82,7 +82,7 @@ def _candidates(answers: Sequence[GivenAnswer], languages: Sequence[str] | None)
     if lacking := [one for one in targets if one not in given]:
         names = ", ".join(f"{one!r} ({display_name(one)})" for one in lacking)
         raise LanguageError(
-            f"answers should be in {names}, which --languages leaves out, so that none could be "
-            f"right. Add what is lacking to {', '.join(given)}."
+            f"--languages leaves out {names}, the target of some answers, so those could never be "
+            f"right. Add {', '.join(lacking)}."
         )
     return given

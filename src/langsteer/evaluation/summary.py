@@ -9,23 +9,25 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from langsteer.data.answers import GivenAnswer
+from langsteer.evaluation.cases import Outcome
 from langsteer.evaluation.metrics import Measured, measure
 from langsteer.evaluation.overlap import has_chrf
 from langsteer.evaluation.rates import Floats, Rate, combined_rate, harmonic_mean, rate
-from langsteer.evaluation.runner import Condition, Outcome
 from langsteer.text.detect import Detector
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Language, meaning and their harmonic mean over a group of outcomes.
+    """Rates of a group of outcomes: right language, right meaning, and both at once.
 
-    ``meaning`` and ``score`` are None where no outcome has a key.
+    ``harmonic_mean`` is that of the first two. All but the first are None where no outcome has a
+    key.
     """
 
     language_rate: Rate
     meaning: Rate | None
-    score: Rate | None
+    both: Rate | None
+    harmonic_mean: Rate | None
     prompts: int
     pairs: int
 
@@ -55,7 +57,7 @@ def scores(outcomes: Sequence[Outcome]) -> Scores:
         weights=_weights(outcomes),
     )
     keyed = [one for one in outcomes if one.verdict.meaning_right is not None]
-    meaning = score = None
+    meaning = both = harmonic = None
     if keyed:
         columns: Floats = np.array(
             [[one.verdict.language_right, bool(one.verdict.meaning_right)] for one in keyed],
@@ -63,21 +65,24 @@ def scores(outcomes: Sequence[Outcome]) -> Scores:
         )
         clusters, weights = _clusters(keyed), _weights(keyed)
         meaning = rate(columns[:, 1].tolist(), clusters=clusters, weights=weights)
-        score = combined_rate(
+        joint: Floats = columns.prod(1)
+        both = rate(joint.tolist(), clusters=clusters, weights=weights)
+        harmonic = combined_rate(
             columns, lambda means: harmonic_mean(means[:, 0], means[:, 1]), clusters, weights
         )
     return Scores(
         language_rate=language,
         meaning=meaning,
-        score=score,
+        both=both,
+        harmonic_mean=harmonic,
         prompts=len({one.case.prompt.text for one in outcomes}),
         pairs=len({(one.case.source, one.case.target) for one in outcomes}),
     )
 
 
-def by_family(outcomes: Iterable[Outcome]) -> dict[str, dict[Condition, Scores]]:
+def by_family(outcomes: Iterable[Outcome]) -> dict[str, dict[str, Scores]]:
     """Family → condition → scores, in order of appearance."""
-    groups: dict[str, dict[Condition, list[Outcome]]] = {}
+    groups: dict[str, dict[str, list[Outcome]]] = {}
     for one in outcomes:
         family = groups.setdefault(one.case.prompt.family, {})
         family.setdefault(one.condition, []).append(one)
@@ -110,8 +115,8 @@ def measured(
 ) -> list[Measured]:
     """All metrics of judged answers, see :mod:`langsteer.evaluation.metrics`.
 
-    Language and meaning are those of the verdicts, which look names up; a name alone has no first
-    word whose language could be detected.
+    Beside those of any answer stand language and meaning as the verdicts have them: these look
+    names up. A name alone has no first word whose language could be detected.
 
     Args:
         outcomes: Judged answers.
@@ -119,9 +124,8 @@ def measured(
         perplexities: The logarithm of each answer's perplexity.
     """
     extra: dict[str, Sequence[float | None]] = {
-        "forced": [float(one.verdict.language_right) for one in outcomes],
-        "unknown": [float(one.verdict.language is None) for one in outcomes],
-        "contained": [_number(one.verdict.meaning_right) for one in outcomes],
+        "right_language": [float(one.verdict.language_right) for one in outcomes],
+        "right_meaning": [_number(one.verdict.meaning_right) for one in outcomes],
     }
     if perplexities is not None:
         extra["perplexity"] = perplexities
@@ -174,7 +178,9 @@ def by_pair(outcomes: Iterable[Outcome]) -> list[PairScores]:
 
 
 def objective(outcomes: Sequence[Outcome]) -> float:
-    """What tuning maximises: the mean over families of the harmonic mean of language and meaning.
+    """What tuning maximises: the mean over families of a harmonic mean.
+
+    It is that of the share in the right language and the share in which both are right.
 
     A family without keys counts with its language rate alone.
     """
@@ -184,9 +190,9 @@ def objective(outcomes: Sequence[Outcome]) -> float:
     values = []
     for found in families.values():
         language = np.array([float(np.mean([one.verdict.language_right for one in found]))])
-        meaning = _mean_or_none([one.verdict.meaning_right for one in found])
-        both = language if meaning is None else harmonic_mean(language, np.array([meaning]))
-        values.append(float(both[0]))
+        both = _mean_or_none([one.verdict.both for one in found])
+        value = language if both is None else harmonic_mean(language, np.array([both]))
+        values.append(float(value[0]))
     return float(np.mean(values))
 
 

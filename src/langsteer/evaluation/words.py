@@ -18,7 +18,7 @@ from langsteer.edits.edit import Edit
 from langsteer.engines.transformers.encoding import encode, pad_left, pad_token
 from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.steered import steering
-from langsteer.evaluation.runner import Case, edit_for
+from langsteer.evaluation.cases import Case
 from langsteer.space.space import OperatingPoint, Space
 
 ROWS = 128
@@ -36,7 +36,7 @@ class WordProbabilities:
 
 
 def word_probabilities(
-    loaded: Model,
+    model: Model,
     space: Space,
     cases: Sequence[Case],
     point: OperatingPoint,
@@ -46,15 +46,15 @@ def word_probabilities(
 
     Cases whose two words begin with the same token are left out: they could not be told apart.
     """
-    rows = [row for case in cases if (row := _row(loaded, case)) is not None]
+    rows = [row for case in cases if (row := _row(model, case)) is not None]
     if not rows:
         return []
-    plain = _means(loaded, rows, [None] * len(rows))
+    plain = _means(model, rows, [None] * len(rows))
     found = []
     for layer in layers:
         here = replace(point, layers=(layer,), pairs=())
-        edits = [edit_for(space, here, row.case.source, row.case.target) for row in rows]
-        steered = _means(loaded, rows, edits)
+        edits = [space.edit(row.case.source, row.case.target, point=here) for row in rows]
+        steered = _means(model, rows, edits)
         found.append(WordProbabilities(layer, *plain, *steered))
     return found
 
@@ -67,43 +67,41 @@ class _Row:
     target_token: int
 
 
-def _row(loaded: Model, case: Case) -> _Row | None:
+def _row(model: Model, case: Case) -> _Row | None:
     references = case.prompt.references
     if not case.prompt.lexical or case.source not in references or case.target not in references:
         return None
-    ids = encode(loaded.tokenizer, case.prompt.text)
+    ids = encode(model.tokenizer, case.prompt.text)
     source, target = (
-        _first_token(loaded, case.prompt.text, references[language][0][0], len(ids))
+        _first_token(model, case.prompt.text, references[language][0][0], len(ids))
         for language in (case.source, case.target)
     )
     return None if source == target else _Row(case, ids, source, target)
 
 
-def _first_token(loaded: Model, prompt: str, word: str, length: int) -> int:
-    return encode(loaded.tokenizer, prompt + word)[length]
+def _first_token(model: Model, prompt: str, word: str, length: int) -> int:
+    return encode(model.tokenizer, prompt + word)[length]
 
 
-def _means(
-    loaded: Model, rows: Sequence[_Row], edits: Sequence[Edit | None]
-) -> tuple[float, float]:
+def _means(model: Model, rows: Sequence[_Row], edits: Sequence[Edit | None]) -> tuple[float, float]:
     total = torch.zeros(2, dtype=torch.float64)
     order = sorted(range(len(rows)), key=lambda number: len(rows[number].ids))
     for start in range(0, len(order), ROWS):
         chosen = order[start : start + ROWS]
-        total += _sums(loaded, [rows[n] for n in chosen], [edits[n] for n in chosen])
+        total += _sums(model, [rows[n] for n in chosen], [edits[n] for n in chosen])
     source, target = (total / len(rows)).tolist()
     return source, target
 
 
 @torch.inference_mode()
-def _sums(loaded: Model, rows: Sequence[_Row], edits: Sequence[Edit | None]) -> Tensor:
-    batch = pad_left([row.ids for row in rows], pad_token(loaded.tokenizer), loaded.stream.device)
-    inputs = loaded.stream.inputs(batch["input_ids"], batch["attention_mask"])
+def _sums(model: Model, rows: Sequence[_Row], edits: Sequence[Edit | None]) -> Tensor:
+    batch = pad_left([row.ids for row in rows], pad_token(model.tokenizer), model.stream.device)
+    inputs = model.stream.inputs(batch["input_ids"], batch["attention_mask"])
     # The head is the dearest part of a small model: most architectures can leave out what is not
     # read.
-    last = {"logits_to_keep": 1} if _keeps(loaded.hf) else {}
-    with steering(loaded.stream, edits):
-        logits = loaded.hf(**inputs, **last).logits[:, -1]
+    last = {"logits_to_keep": 1} if _keeps(model.hf) else {}
+    with steering(model.stream, edits):
+        logits = model.hf(**inputs, **last).logits[:, -1]
     probability: Tensor = logits.double().softmax(-1).cpu()
     wanted = torch.tensor([[row.source_token, row.target_token] for row in rows])
     return probability.gather(1, wanted).sum(0)

@@ -5,13 +5,13 @@ alone, for results from anywhere.
 """
 
 from langsteer.evaluation.rates import Rate
-from langsteer.evaluation.runner import Condition
+from langsteer.evaluation.summary import PairScores
+from langsteer.evaluation.words import WordProbabilities
 from langsteer.report.data import (
     Answer,
     ConditionResult,
     Confusion,
     CorpusFacts,
-    DeltaQuality,
     Example,
     FailureKind,
     FamilyResult,
@@ -22,17 +22,15 @@ from langsteer.report.data import (
     MethodResult,
     MetricResult,
     ModelFacts,
-    PairResult,
     Report,
     ShareOfVariance,
-    WordProbability,
 )
 from langsteer.report.page import write_comparison, write_report
 from langsteer.space.space import OperatingPoint
+from langsteer.statistics.uncertainty import DeltaQuality
 
 __all__ = [
     "Answer",
-    "Condition",
     "ConditionResult",
     "Confusion",
     "CorpusFacts",
@@ -48,11 +46,11 @@ __all__ = [
     "MetricResult",
     "ModelFacts",
     "OperatingPoint",
-    "PairResult",
+    "PairScores",
     "Rate",
     "Report",
     "ShareOfVariance",
-    "WordProbability",
+    "WordProbabilities",
     "write_comparison",
     "write_report",
 ]

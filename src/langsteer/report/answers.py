@@ -4,11 +4,11 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from langsteer.evaluation.cases import Outcome
+from langsteer.evaluation.conditions import CONDITIONS, PROMPTED, STEERED, UNSTEERED
 from langsteer.evaluation.judge import normalised
-from langsteer.evaluation.runner import PROMPTED, STEERED, UNSTEERED, Condition, Outcome
 from langsteer.evaluation.summary import Scores
 from langsteer.report.data import Answer, Confusion, Example, FailureKind, MethodResult
-from langsteer.report.results import CONDITION_NAMES
 from langsteer.text.degeneration import degenerate
 
 PER_FAMILY = 4
@@ -126,22 +126,22 @@ def answers_of(outcomes: Sequence[Outcome]) -> list[Answer]:
             detected=one.verdict.language,
             right_language=one.verdict.language_right,
             right_meaning=one.verdict.meaning_right,
-            failure=failure_of(one) if one.condition == STEERED else "",
+            failure=failure_of(one) if one.condition == STEERED.name else "",
         )
         for one in outcomes
     ]
 
 
-def methods_of(families: Mapping[str, Mapping[Condition, Scores]]) -> list[MethodResult]:
+def methods_of(families: Mapping[str, Mapping[str, Scores]]) -> list[MethodResult]:
     """The conditions as methods to be compared, one setting for each family."""
     return [
         MethodResult(
-            CONDITION_NAMES[name],
+            CONDITIONS[name].label,
             family,
-            found.score,
+            found.both,
             found.language_rate,
             found.meaning,
-            ours=name == STEERED,
+            ours=name == STEERED.name,
         )
         for family, conditions in families.items()
         for name, found in conditions.items()
@@ -150,18 +150,18 @@ def methods_of(families: Mapping[str, Mapping[Condition, Scores]]) -> list[Metho
 
 def steered(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """The outcomes of the steered condition."""
-    return [one for one in outcomes if one.condition == STEERED]
+    return [one for one in outcomes if one.condition == STEERED.name]
 
 
 def unsteered_answers(outcomes: Sequence[Outcome]) -> dict[str, str]:
     """Prompt → what the unsteered model wrote."""
-    return {one.case.prompt.text: one.answer for one in outcomes if one.condition == UNSTEERED}
+    return {one.case.prompt.text: one.answer for one in outcomes if one.condition == UNSTEERED.name}
 
 
 def given(one: Outcome) -> str:
     """The text that the model was given under the condition of an outcome."""
     prompt = one.case.prompt
-    return prompt.instructed[one.case.target] if one.condition == PROMPTED else prompt.text
+    return prompt.instructed[one.case.target] if one.condition == PROMPTED.name else prompt.text
 
 
 def expected(one: Outcome) -> str:

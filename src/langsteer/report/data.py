@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 
 from langsteer.evaluation.metrics import Better
 from langsteer.evaluation.rates import Estimate, Rate
-from langsteer.evaluation.runner import Condition
+from langsteer.evaluation.summary import PairScores
+from langsteer.evaluation.words import WordProbabilities
 from langsteer.space.space import OperatingPoint
+from langsteer.statistics.uncertainty import DeltaQuality
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,10 @@ class CorpusFacts:
 class ConditionResult:
     """One family under one condition, over all its prompts and ordered pairs."""
 
-    name: Condition
+    name: str
     language_rate: Rate
     meaning: Rate | None = None
-    score: Rate | None = None
+    both: Rate | None = None
     prompts: int = 0
 
 
@@ -59,7 +61,7 @@ class MetricResult:
     """One metric under one condition, over all families; `better` says which way is good."""
 
     metric: str
-    condition: Condition
+    condition: str
     value: Estimate
     better: Better = ""
 
@@ -93,7 +95,7 @@ class Answer:
     """
 
     family: str
-    condition: Condition
+    condition: str
     source: str
     target: str
     prompt: str
@@ -112,18 +114,7 @@ class LayerPoint:
     layer: int
     language_rate: Rate
     meaning: Rate | None = None
-    score: Rate | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PairResult:
-    """The result of one ordered pair of languages over `n` prompts."""
-
-    source: str
-    target: str
-    language_rate: float
-    meaning: float | None
-    n: int
+    both: Rate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,34 +147,6 @@ class ShareOfVariance:
 
 
 @dataclass(frozen=True, slots=True)
-class WordProbability:
-    """Mean probability of the first token of the source and of the target word.
-
-    `layer` is where the edit is made. The unsteered values are the same for every layer.
-    """
-
-    layer: int
-    source_unsteered: float
-    target_unsteered: float
-    source_steered: float
-    target_steered: float
-
-
-@dataclass(frozen=True, slots=True)
-class DeltaQuality:
-    """How well Δ is known at one layer: medians over the ordered pairs.
-
-    `norm` and `standard_error` are in units of the latent, `cosine` is the predicted cosine between
-    the estimate and the true Δ.
-    """
-
-    layer: int
-    norm: float
-    standard_error: float
-    cosine: float
-
-
-@dataclass(frozen=True, slots=True)
 class LayerStrengthPoint:
     """One cell of the surface that tuning searched: score in [0, 1] at a layer and a strength.
 
@@ -200,13 +163,13 @@ class LayerStrengthPoint:
 class MethodResult:
     """One method in one setting of a comparison; `ours` marks the method of this package.
 
-    `score` is None where there is no key to judge the meaning by; then the language rate is shown,
+    `both` is None where there is no key to judge the meaning by; then the language rate is shown,
     which has to be there.
     """
 
     method: str
     setting: str
-    score: Rate | None
+    both: Rate | None
     language_rate: Rate | None = None
     meaning: Rate | None = None
     seconds: float | None = None
@@ -259,10 +222,10 @@ class Report:
     costs: Sequence[str] = ()
     examples: Sequence[Example] = ()
     layers: Sequence[LayerPoint] = ()
-    pairs: Sequence[PairResult] = ()
+    pairs: Sequence[PairScores] = ()
     language_map: LanguageMap = field(default_factory=LanguageMap)
     shares: Sequence[ShareOfVariance] = ()
-    word_probability: Sequence[WordProbability] = ()
+    word_probability: Sequence[WordProbabilities] = ()
     uncertainty: Sequence[DeltaQuality] = ()
     surface: Sequence[LayerStrengthPoint] = ()
     methods: Sequence[MethodResult] = ()

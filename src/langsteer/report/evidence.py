@@ -32,7 +32,7 @@ def layers_of(point: OperatingPoint) -> list[LayerPoint]:
             trial["layers"][0],
             rate(trial, "language_rate"),
             known(trial, "meaning"),
-            known(trial, "score"),
+            known(trial, "both") or known(trial, "score"),
         )
         for trial in alike(point)
         if trial["strength"] == 1
@@ -53,7 +53,7 @@ def estimators_of(point: OperatingPoint) -> list[MethodResult]:
         MethodResult(
             name,
             "on the tuning split",
-            known(trial, "score"),
+            known(trial, "both") or known(trial, "score"),
             rate(trial, "language_rate"),
             known(trial, "meaning"),
             ours=name == point.estimator,

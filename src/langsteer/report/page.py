@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from langsteer.data.files import write_whole
 from langsteer.errors import LanguageError, ReportError
+from langsteer.evaluation.conditions import CONDITIONS
 from langsteer.report import numbers
 from langsteer.report.colours import DARK, LIGHT, declarations
 from langsteer.report.data import (
@@ -38,7 +39,6 @@ from langsteer.report.figures import (
     words_chart,
 )
 from langsteer.report.results import (
-    CONDITION_NAMES,
     answers_table,
     failures_table,
     metrics_table,
@@ -231,7 +231,7 @@ def environment() -> Environment:
     made.globals |= {
         "svg": lambda chart, narrow: Markup(svg(chart, narrow=narrow)),
         "condition": condition,
-        "condition_names": CONDITION_NAMES,
+        "condition_names": {name: one.label for name, one in CONDITIONS.items()},
         "shown_examples": SHOWN_EXAMPLES,
     }
     return made

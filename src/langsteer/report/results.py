@@ -1,18 +1,10 @@
 """The tables behind the parts of the page that are not figures: results, failures, answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, fields
 
 from langsteer.report.data import Answer, FailureKind, FamilyResult, MetricResult
 from langsteer.report.tables import Column, Table, rate_columns, rate_values
-
-CONDITION_NAMES: Mapping[str, str] = {
-    "steered": "steered",
-    "prompted": "asked in the prompt",
-    "random": "random vector",
-    "unsteered": "unsteered",
-}
-"""Condition → what it is called on the page."""
 
 
 def results_table(families: Sequence[FamilyResult]) -> Table:
@@ -22,7 +14,7 @@ def results_table(families: Sequence[FamilyResult]) -> Table:
         Column("condition", "Condition", "text"),
         *rate_columns("language_rate", "Language"),
         *rate_columns("meaning", "Meaning"),
-        *rate_columns("score", "Both"),
+        *rate_columns("both", "Both"),
         Column("prompts", "Prompts", "count"),
     ]
     rows = [
@@ -31,7 +23,7 @@ def results_table(families: Sequence[FamilyResult]) -> Table:
             one.name,
             *rate_values(one.language_rate),
             *rate_values(one.meaning),
-            *rate_values(one.score),
+            *rate_values(one.both),
             one.prompts,
         ]
         for family in families

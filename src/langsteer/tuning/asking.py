@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
 
+from langsteer.evaluation.cases import Case, Outcome
+from langsteer.evaluation.conditions import STEERED, Condition
 from langsteer.evaluation.judge import Verdict
-from langsteer.evaluation.runner import STEERED, Case, Condition, Outcome
 from langsteer.space.space import OperatingPoint
 from langsteer.tuning.journal import Journal, digest
 
@@ -85,7 +86,7 @@ class Asker:
             tokens = known["tokens"]
             rows = zip(items, known["answers"], strict=True)
             outcomes = [
-                Outcome(case, STEERED, answer, Verdict(**verdict))
+                Outcome(case, STEERED.name, answer, Verdict(**verdict))
                 for (case, _), (answer, verdict) in rows
             ]
         self.tokens += tokens

@@ -5,26 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from langsteer.evaluation.runner import Case
-
-
-def sample_cases(
-    cases: Sequence[Case], per_group: int, seed: int = 0, *, families: bool = True
-) -> list[Case]:
-    """At most ``per_group`` cases of every ordered pair of languages, and of every family in it.
-
-    Without ``families`` each pair has ``per_group`` cases in all, of whichever family.
-    """
-    generator = random.Random(seed)
-    groups: dict[tuple[str, ...], list[Case]] = {}
-    for case in cases:
-        family = (case.prompt.family,) if families else ()
-        groups.setdefault((*family, case.source, case.target), []).append(case)
-    return [
-        case
-        for group in groups.values()
-        for case in generator.sample(group, min(per_group, len(group)))
-    ]
+from langsteer.evaluation.cases import Case
 
 
 def in_order(cases: Sequence[Case], seed: int = 0) -> list[Case]:

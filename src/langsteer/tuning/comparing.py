@@ -13,8 +13,8 @@ from math import comb
 
 import numpy as np
 
+from langsteer.evaluation.cases import Outcome
 from langsteer.evaluation.rates import DRAWS, LEVEL, Floats, harmonic_mean
-from langsteer.evaluation.runner import Outcome
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def interval(drawn: Floats) -> tuple[float, float]:
 
 def compare(columns: Sequence[Sequence[Outcome]], seed: int = 0) -> Compared:
     """Compare configurations, each with its outcomes on the same cases in the same order."""
-    language, meaning = (_table(columns, name) for name in ("language_right", "meaning_right"))
+    language, meaning = (_table(columns, name) for name in ("language_right", "both"))
     cases = [outcome.case for outcome in columns[0]]
     families: dict[str, list[int]] = {}
     clusters: dict[str, int] = {}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from langsteer.evaluation.runner import Outcome
 from langsteer.text.degeneration import degenerate
+from langsteer.evaluation.cases import Outcome
+from langsteer.evaluation.judge import normalised
 
 MOSTLY = 0.5
 

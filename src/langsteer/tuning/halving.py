@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import ceil, log2
 
-from langsteer.evaluation.runner import Case
+from langsteer.evaluation.cases import Case
 from langsteer.space.space import OperatingPoint
 from langsteer.tuning.asking import Asker
 from langsteer.tuning.comparing import compare

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from langsteer.evaluation.runner import Case, Outcome
+from langsteer.evaluation.cases import Case, Outcome
 from langsteer.evaluation.summary import objective
 from langsteer.space.space import OperatingPoint, PairPoint
 from langsteer.tuning.asking import Asker

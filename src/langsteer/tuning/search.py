@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from langsteer.errors import LangsteerError
-from langsteer.evaluation.runner import Case
+from langsteer.evaluation.cases import Case
 from langsteer.evaluation.summary import Scores, scores
 from langsteer.space.space import OperatingPoint
 from langsteer.tuning import strength
@@ -214,7 +214,7 @@ class _Search:
         own = self._trial(point)
         low, high = interval(compare([outcomes]).drawn[0])
         if low == high:  # all agree, and the bootstrap would claim certainty
-            rate = own.scores.score or own.scores.language_rate
+            rate = own.scores.both or own.scores.language_rate
             low, high = rate.low, rate.high
         found = {
             "objective": own.objective,
@@ -273,5 +273,5 @@ def _as_evidence(trial: Trial) -> Mapping[str, Any]:
 
 def _rates(found: Scores) -> Mapping[str, Any]:
     """The rates of a trial with their intervals; those that could not be measured are left out."""
-    rates = {"language_rate": found.language_rate, "meaning": found.meaning, "score": found.score}
+    rates = {"language_rate": found.language_rate, "meaning": found.meaning, "both": found.both}
     return {name: asdict(rate) for name, rate in rates.items() if rate is not None}

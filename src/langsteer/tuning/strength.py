@@ -7,8 +7,8 @@ from math import exp, log, sqrt
 
 import numpy as np
 
+from langsteer.evaluation.cases import Outcome
 from langsteer.evaluation.rates import Floats
-from langsteer.evaluation.runner import Outcome
 from langsteer.tuning.comparing import Compared, compare, interval
 
 Columns = dict[float, Sequence[Outcome]]

@@ -28,7 +28,7 @@ class Series:
 SERIES = (
     Series("right language", "second", "s", "--", lambda point: point.language_rate),
     Series("right meaning", "third", "^", ":", lambda point: point.meaning),
-    Series("both (harmonic mean)", "accent", "o", "-", lambda point: point.score),
+    Series("both", "accent", "o", "-", lambda point: point.both),
 )
 
 
@@ -65,7 +65,7 @@ def tabulated(points: Sequence[LayerPoint]) -> Table:
             point.layer,
             *rate_values(point.language_rate),
             *rate_values(point.meaning),
-            *rate_values(point.score),
+            *rate_values(point.both),
         ]
         for point in points
     ]
@@ -83,7 +83,7 @@ def described(points: Sequence[LayerPoint]) -> str:
 
 def height(point: LayerPoint) -> float:
     """The rate that layers are compared by: the score, or the language rate where there is none."""
-    return (point.score or point.language_rate).value
+    return (point.both or point.language_rate).value
 
 
 def drawn(canvas: Canvas, points: Sequence[LayerPoint], chosen: OperatingPoint | None) -> Figure:

@@ -52,7 +52,7 @@ def height(one: MethodResult) -> Rate:
     Raises:
         ReportError: There is neither.
     """
-    found = one.score or one.language_rate
+    found = one.both or one.language_rate
     if found is None:
         raise ReportError(
             f"The method {one.method!r} has neither a score nor a language rate in the setting "
@@ -67,7 +67,7 @@ def reading(results: Sequence[MethodResult]) -> str:
         "Each point is the score of one method in one setting (harmonic mean of language and "
         "meaning) with its 95 % interval; intervals that do not overlap differ."
     )
-    if any(one.score is None for one in results):
+    if any(one.both is None for one in results):
         text += " Where there is no key for the meaning it is the share in the right language."
     if any(one.ours for one in results):
         text += " The filled points are the method of this package."
@@ -119,7 +119,7 @@ def tabulated(results: Sequence[MethodResult]) -> Table:
         [
             one.setting,
             one.method,
-            *rate_values(one.score),
+            *rate_values(one.both),
             *rate_values(one.language_rate),
             *rate_values(one.meaning),
             one.seconds,

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
+from langsteer.evaluation.summary import PairScores
 from langsteer.report import numbers
-from langsteer.report.data import PairResult
 from langsteer.report.drawing import Chart
 from langsteer.report.figures.matrix import Matrix
 from langsteer.report.tables import Column, Table
 
 
-def pairs_charts(pairs: Sequence[PairResult]) -> list[Chart]:
+def pairs_charts(pairs: Sequence[PairScores]) -> list[Chart]:
     """A matrix of language rates and, where meaning was measured, one of meaning."""
     language = {(pair.source, pair.target): pair.language_rate for pair in pairs}
     meaning = {
@@ -27,7 +27,7 @@ def pair_chart(
     name: str,
     title: str,
     values: dict[tuple[str, str], float],
-    pairs: Sequence[PairResult],
+    pairs: Sequence[PairScores],
 ) -> Chart:
     """One matrix; both have the same table."""
     languages = sorted({tag for pair in values for tag in pair})
@@ -46,7 +46,7 @@ def pair_chart(
     )
 
 
-def tabulated(pairs: Sequence[PairResult]) -> Table:
+def tabulated(pairs: Sequence[PairScores]) -> Table:
     """One row for each pair."""
     columns = [
         Column("source", "From", "text"),

@@ -6,9 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
-from langsteer.report.data import DeltaQuality
 from langsteer.report.drawing import Canvas, Chart, layer_axis
 from langsteer.report.tables import Column, Table
+from langsteer.statistics.uncertainty import DeltaQuality
 
 GOOD_COSINE = 0.99
 """Below this the direction of Δ is not known well: more texts are needed."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
+from langsteer.evaluation.words import WordProbabilities
 from langsteer.report import numbers
-from langsteer.report.data import WordProbability
 from langsteer.report.drawing import Canvas, Chart, layer_axis, percent_axis
 from langsteer.report.tables import Column, Table
 
@@ -18,7 +18,7 @@ class Line:
     label: str
     role: str
     marker: str
-    pick: Callable[[WordProbability], float]
+    pick: Callable[[WordProbabilities], float]
 
 
 LINES = (
@@ -29,7 +29,7 @@ LINES = (
 )
 
 
-def words_chart(points: Sequence[WordProbability]) -> Chart | None:
+def words_chart(points: Sequence[WordProbabilities]) -> Chart | None:
     """Four lines over the layers; None without points."""
     if not points:
         return None
@@ -50,7 +50,7 @@ def words_chart(points: Sequence[WordProbability]) -> Chart | None:
     )
 
 
-def tabulated(points: Sequence[WordProbability]) -> Table:
+def tabulated(points: Sequence[WordProbabilities]) -> Table:
     """One row for each layer."""
     columns = [
         Column("layer", "Layer", "count"),
@@ -72,7 +72,7 @@ def tabulated(points: Sequence[WordProbability]) -> Table:
     return Table(columns, rows)
 
 
-def drawn(canvas: Canvas, points: Sequence[WordProbability]) -> Figure:
+def drawn(canvas: Canvas, points: Sequence[WordProbabilities]) -> Figure:
     """The chart."""
     figure = canvas.figure(3.6)
     axes = canvas.axes(figure)

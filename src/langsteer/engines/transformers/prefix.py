@@ -1,15 +1,18 @@
-"""Rows with the same prompt run as one until the first block that is edited.
+"""Rows with the same prompt run as one until the first layer that is edited.
 
 A batch of tuning holds each prompt many times, once for every target language and configuration.
-Up to the output of the first edited block these rows are the same, whatever the scope: their
+Up to the output of the first edited layer these rows are the same, whatever the scope: their
 keys, values and latents are computed once and then given to each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from threading import Lock
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -17,45 +20,14 @@ from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingW
 
 from langsteer.engines.transformers.hooks import hidden_of, with_hidden
 from langsteer.engines.transformers.stream import ResidualStream
-from langsteer.evaluation.runner import Case, Condition, Outcome, Runner
-from langsteer.space.space import OperatingPoint
 
 _LAYERS = (DynamicLayer, DynamicSlidingWindowLayer)
 _CLOSE = 1e-3
 """How far logits may be apart, of the greatest: batches of other sizes are rounded otherwise."""
 
 
-class SharingRunner:
-    """A runner whose rows share what they have in common, where the model allows it."""
-
-    def __init__(self, runner: Runner) -> None:
-        self._runner = runner
-        self._works: dict[int, bool] = {}
-
-    @property
-    def tokens(self) -> int:
-        """How many tokens were generated so far."""
-        return self._runner.tokens
-
-    def steer(
-        self, condition: Condition, todo: Sequence[Case], points: Sequence[OperatingPoint]
-    ) -> list[Outcome]:
-        """Answer and judge every case at its own operating point."""
-        stream = self._runner.loaded.stream
-        last = min(
-            min(point.of(case.source, case.target).layers)
-            for case, point in zip(todo, points, strict=True)
-        )
-        if last not in self._works:
-            self._works[last] = can_share(stream, last)
-        if not self._works[last]:
-            return self._runner.steer(condition, todo, points)
-        with shared_prefix(stream, last):
-            return self._runner.steer(condition, todo, points)
-
-
 def can_share(stream: ResidualStream, last: int) -> bool:
-    """Whether the model computes the same when rows share blocks: tried on a few tokens."""
+    """Whether the model computes the same when rows share layers: tried on a few tokens."""
     size = cast(Tensor, stream.model.get_input_embeddings().weight).shape[0]
     ids = torch.tensor([[1, 2, 3, 4, 5], [0, 0, 6, 7, 8], [1, 2, 3, 4, 5], [0, 0, 6, 7, 8]]) % size
     mask = torch.tensor([[1] * 5, [0, 0, 1, 1, 1]] * 2)
@@ -87,19 +59,70 @@ def can_share(stream: ResidualStream, last: int) -> bool:
 
 @contextmanager
 def shared_prefix(stream: ResidualStream, last: int) -> Iterator[list[int]]:
-    """Let equal rows of a prompt share the blocks up to `last`, in forward passes of the block.
+    """Let equal rows of a prompt share the layers up to `last`, in forward passes of the block.
 
-    Only a first forward pass into an empty cache is treated so; every other runs as ever. Nothing
-    may be edited before the output of block `last`. Yields a list to which each forward pass that
-    was shared adds the number of rows that it saved.
+    Only forward passes of the calling context are treated so: other threads run the same model as
+    ever. Only a first forward pass into an empty cache is shared. Nothing may be edited before the
+    output of layer `last`. Yields a list to which each forward pass that was shared adds the number
+    of rows that it saved.
     """
-    sharing = _Sharing(last)
-    with ExitStack() as stack:
-        handle = stream.model.register_forward_pre_hook(sharing.enter, with_kwargs=True)
-        stack.callback(handle.remove)
-        for index, block in enumerate(stream.blocks[: last + 1]):
-            stack.callback(_put(block, sharing.wrap(index, block.forward)))
-        yield sharing.saved
+    sharing = _Sharing(stream.model, last)
+    token = _ACTIVE.set(sharing)
+    try:
+        with _wrapped(stream):
+            yield sharing.saved
+    finally:
+        _ACTIVE.reset(token)
+
+
+_ACTIVE: ContextVar[_Sharing | None] = ContextVar("langsteer_sharing", default=None)
+_WRAPPED: WeakKeyDictionary[nn.Module, list[Any]] = WeakKeyDictionary()
+"""Model → how many contexts share now, and what puts its layers back."""
+_LOCK = Lock()
+
+
+@contextmanager
+def _wrapped(stream: ResidualStream) -> Iterator[None]:
+    """Layers that ask the context how to run; put back when no context needs them any more."""
+    model = stream.model
+    with _LOCK:
+        if model not in _WRAPPED:
+            _WRAPPED[model] = [0, _wrap(stream)]
+        _WRAPPED[model][0] += 1
+    try:
+        yield
+    finally:
+        with _LOCK:
+            _WRAPPED[model][0] -= 1
+            if not _WRAPPED[model][0]:
+                _WRAPPED.pop(model)[1].close()
+
+
+def _wrap(stream: ResidualStream) -> ExitStack:
+    stack = ExitStack()
+    handle = stream.model.register_forward_pre_hook(_enter, with_kwargs=True)
+    stack.callback(handle.remove)
+    for index, block in enumerate(stream.blocks):
+        stack.callback(_put(block, _asking(stream.model, index, block.forward)))
+    return stack
+
+
+def _enter(module: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
+    sharing = _ACTIVE.get()
+    if sharing is not None and sharing.model is module:
+        sharing.enter(module, args, kwargs)
+
+
+def _asking(model: nn.Module, index: int, forward: Callable[..., Any]) -> Callable[..., Any]:
+    """The forward of one layer, which is shared where the calling context says so."""
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        sharing = _ACTIVE.get()
+        if sharing is None or sharing.model is not model or index > sharing.last:
+            return forward(*args, **kwargs)
+        return sharing.run(index, forward, args, kwargs)
+
+    return run
 
 
 def _put(block: nn.Module, forward: Callable[..., Any]) -> Callable[[], None]:
@@ -116,10 +139,10 @@ def _put(block: nn.Module, forward: Callable[..., Any]) -> Callable[[], None]:
 
 
 class _Sharing:
-    """What is known of the forward pass that is running."""
+    """What is known of the forward pass that is running in one context."""
 
-    def __init__(self, last: int) -> None:
-        self.last = last
+    def __init__(self, model: nn.Module, last: int) -> None:
+        self.model, self.last = model, last
         self.saved: list[int] = []
         self._cache: DynamicCache | None = None
         self._pick = self._spread = torch.empty(0, dtype=torch.long)
@@ -145,17 +168,13 @@ class _Sharing:
             self._cache = cache
             self.saved.append(rows - len(different))
 
-    def wrap(self, index: int, forward: Callable[..., Any]) -> Callable[..., Any]:
-        """The forward of block `index`, on one row for all that are equal."""
-
-        def shared(*args: Any, **kwargs: Any) -> Any:
-            if self._cache is None:
-                return forward(*args, **kwargs)
-            given = [self._picked(value) for value in args]
-            out = forward(*given, **{name: self._picked(value) for name, value in kwargs.items()})
-            return self._spread_out(out) if index == self.last else out
-
-        return shared
+    def run(self, index: int, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Run layer `index` on one row for all that are equal."""
+        if self._cache is None:
+            return forward(*args, **kwargs)
+        given = [self._picked(value) for value in args]
+        out = forward(*given, **{name: self._picked(value) for name, value in kwargs.items()})
+        return self._spread_out(out) if index == self.last else out
 
     def _picked(self, value: Any) -> Any:
         if isinstance(value, tuple):
@@ -167,7 +186,7 @@ class _Sharing:
         """Give every row its latents, keys and values."""
         layers: list[Any] = [] if self._cache is None else self._cache.layers[: self.last + 1]
         if len(layers) <= self.last:
-            raise TypeError("the blocks do not keep their state in the cache")
+            raise TypeError("the layers do not keep their state in the cache")
         for layer in layers:
             if type(layer) not in _LAYERS or layer.keys is None:
                 raise TypeError(f"{type(layer).__name__} does not hold its rows one by one")

@@ -1,8 +1,8 @@
-"""What the proof prints."""
+"""How rates are printed."""
 
 import pytest
 
-from langsteer.evaluation.evaluate import percent
+from langsteer.cli.evaluation_tables import percent
 from langsteer.evaluation.rates import Rate
 
 
