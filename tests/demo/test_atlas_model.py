@@ -10,6 +10,7 @@ from langsteer.demo.tasks import MEASURED, matching_corpus, prompts
 from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.model import Model
 from langsteer.evaluation.cases import Case, Outcome, cases, ordered_pairs, sample_cases
+from langsteer.evaluation.conditions import CONDITIONS
 from langsteer.evaluation.judge import Judge
 from langsteer.evaluation.runner import Asking, Runner
 from langsteer.evaluation.summary import by_family
@@ -40,7 +41,7 @@ def outcomes(condition: str) -> tuple[Outcome, ...]:
     asked = prompts("test", 3)
     todo = sample_cases(cases(asked, ordered_pairs(LANGUAGES)), 1)
     runner = Runner(loaded(), space(), Judge(asked, LinguaDetector(LANGUAGES)), Asking(36))
-    return tuple(runner.run(condition, todo, POINT))
+    return tuple(runner.run(CONDITIONS[condition], todo, POINT))
 
 
 @pytest.mark.parametrize("family", MEASURED)
@@ -61,7 +62,7 @@ def test_unsteered_the_model_answers_rightly_in_its_own_language() -> None:
     asked = prompts("test", 6)
     own = [Case(prompt, prompt.language) for prompt in asked.prompts]
     runner = Runner(loaded(), space(), Judge(asked, LinguaDetector(asked.languages)), Asking(36))
-    for found in by_family(runner.run("unsteered", own, POINT)).values():
+    for found in by_family(runner.run(CONDITIONS["unsteered"], own, POINT)).values():
         meaning = found["unsteered"].meaning
         assert meaning is not None
         assert meaning.value >= 0.95

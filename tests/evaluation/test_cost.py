@@ -16,6 +16,7 @@ from langsteer.demo.tasks import matching_corpus
 from langsteer.engines.transformers.chat import ChatOptions
 from langsteer.engines.transformers.model import Model
 from langsteer.evaluation.cases import Case, Outcome
+from langsteer.evaluation.conditions import CONDITIONS
 from langsteer.evaluation.cost import cost, size
 from langsteer.evaluation.judge import Judge, Verdict
 from langsteer.evaluation.metrics import estimates
@@ -129,12 +130,21 @@ def test_the_same_text_is_answered_once(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(made, "generate", generate)
     todo = [Case(asked, "de"), Case(asked, "ru")]
-    assert [made.size(name, todo) for name in ("unsteered", "prompted", "steered")] == [1, 1, 2]
-    assert [one.answer for one in made.run("prompted", todo, POINT)] == ["FRAGE", "FRAGE"]
-    assert [one.answer for one in made.run("unsteered", todo, POINT)] == ["QUESTION"] * 2
-    made.run("unsteered", todo, POINT)
+    assert [made.size(CONDITIONS[name], todo) for name in ("unsteered", "prompted", "steered")] == [
+        1,
+        1,
+        2,
+    ]
+    assert [one.answer for one in made.run(CONDITIONS["prompted"], todo, POINT)] == [
+        "FRAGE",
+        "FRAGE",
+    ]
+    assert [one.answer for one in made.run(CONDITIONS["unsteered"], todo, POINT)] == [
+        "QUESTION"
+    ] * 2
+    made.run(CONDITIONS["unsteered"], todo, POINT)
     assert seen == ["Frage", "Question"]
-    assert made.size("unsteered", todo) == 0
+    assert made.size(CONDITIONS["unsteered"], todo) == 0
 
 
 def outcome(source: str, target: str, answer: str, language: str, meaning: bool) -> Outcome:

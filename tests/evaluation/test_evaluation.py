@@ -10,10 +10,10 @@ from langsteer.errors import CorpusError, LanguageError
 from langsteer.evaluation.cases import Case, Outcome, cases, ordered_pairs
 from langsteer.evaluation.judge import Judge, distinguishable, has_meaning, normalised, occurs
 from langsteer.evaluation.summary import by_family, by_pair, objective, scores
-from langsteer.text.detect import Detection
+from langsteer.text.detect import Detection, Detector
 
 
-class SaysGerman:
+class SaysGerman(Detector):
     """A detector that finds German in everything, and counts how often it is asked."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ def test_an_answer_in_its_own_language_is_right_when_that_is_the_target() -> Non
     assert found.meaning_right
 
 
-def test_meaning_needs_every_group_and_the_right_language() -> None:
+def test_meaning_needs_every_group_and_both_the_right_language_too() -> None:
     found = judge().verdicts(
         [
             (SENTENCE, "de", "Dort: Euro, Französisch."),
@@ -91,6 +91,8 @@ def test_meaning_needs_every_group_and_the_right_language() -> None:
         ]
     )
     assert [one.meaning_right for one in found] == [True, False, False]
+    french = judge().verdicts([(SENTENCE, "de", "Là-bas: Euro, Französisch.")])[0]
+    assert (french.language_right, french.meaning_right, french.both) == (False, True, False)
 
 
 LISTED = Prompt(
@@ -232,8 +234,8 @@ def test_every_pair_weighs_the_same_however_many_prompts_it_has() -> None:
 def test_summaries_by_family_and_pair() -> None:
     outcomes = [outcome(WORD, "fr", "an"), outcome(SENTENCE, "de", "Euro", "unsteered")]
     families = by_family(outcomes)
-    assert families["word"]["steered"].score is not None
-    assert families["word"]["steered"].score.value == 1
+    assert families["word"]["steered"].both is not None
+    assert families["word"]["steered"].both.value == 1
     assert families["sentence"]["unsteered"].meaning is not None
     assert families["sentence"]["unsteered"].meaning.value == 0
     assert [(pair.source, pair.target, pair.n) for pair in by_pair(outcomes)] == [

@@ -319,7 +319,7 @@ def n_grams(family: str, members: Sequence[str]) -> Judge:
 def told_by(tag: str, family: str, members: Sequence[str]) -> list[Language]:
     """The languages of lingua that speak for a language in one family of scripts.
 
-    Its own if lingua has it in that script, else those of `PROXIES` that are no members themselves.
+    Its own if lingua has it in that script, else those of `PROXIES`, unless one is a member.
     """
     found = []
     for one in (tag, *(f"{tag}-{script}" for script in ALSO.get(tag, ()))):
@@ -331,7 +331,8 @@ def told_by(tag: str, family: str, members: Sequence[str]) -> list[Language]:
 
 
 def _proxies(tag: str, members: Sequence[str]) -> list[str]:
-    return [one for one in PROXIES.get(tag, ()) if one not in members]
+    found = PROXIES.get(tag, ())
+    return [] if set(found) & set(members) else list(found)
 
 
 def cjk_script(tag: str) -> str | None:

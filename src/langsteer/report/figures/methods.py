@@ -64,8 +64,8 @@ def height(one: MethodResult) -> Rate:
 def reading(results: Sequence[MethodResult]) -> str:
     """How to read the chart, saying only what is in it."""
     text = (
-        "Each point is the score of one method in one setting (harmonic mean of language and "
-        "meaning) with its 95 % interval; intervals that do not overlap differ."
+        "Each point is the score of one method in one setting (share of answers right in language "
+        "and meaning) with its 95 % interval; intervals that do not overlap differ."
     )
     if any(one.both is None for one in results):
         text += " Where there is no key for the meaning it is the share in the right language."
@@ -110,7 +110,7 @@ def tabulated(results: Sequence[MethodResult]) -> Table:
     columns = [
         Column("setting", "Setting", "text"),
         Column("method", "Method", "text"),
-        *rate_columns("score", "Score"),
+        *rate_columns("both", "Both"),
         *rate_columns("language_rate", "Language"),
         *rate_columns("meaning", "Meaning"),
         Column("seconds", "Seconds", "real"),
