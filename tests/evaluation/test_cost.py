@@ -160,7 +160,9 @@ def test_metrics_of_judged_answers() -> None:
         outcome("en", "de", "The city is called Berlin again", "en", False),
     ]
     found = estimates(measured(outcomes, LinguaDetector(LANGUAGES), [0.0, 2.0]))
-    assert found["forced"].value == found["contained"].value == found["line_pass"].value == 0.5
+    assert found["forced"].value == found["right_language"].value == found["line_pass"].value == 0.5
+    assert found["right_meaning"].value == found["both"].value == 0.5
+    assert found["contained"].value == 1  # a name, whatever the language
     assert found["perplexity"].value == pytest.approx(2.718281828)
     assert found["chrf"].n == 2
 
@@ -171,8 +173,8 @@ def test_scores_by_target_weigh_all_sources_the_same() -> None:
     found = by_target(outcomes)
     assert list(found) == ["de", "ru"]
     assert found["de"].language_rate.value == pytest.approx(1 / 2)
-    assert found["de"].score is not None
-    assert found["de"].score.value == pytest.approx(1 / 2)
+    assert found["de"].both is not None
+    assert found["de"].both.value == pytest.approx(1 / 2)
 
 
 def run(*words: object) -> None:

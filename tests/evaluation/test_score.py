@@ -147,7 +147,7 @@ def test_the_table_and_the_verdicts(tmp_path: Path, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--languages", "en,ru"], "answers should be in 'de' (German), which --languages leaves"),
+        (["--languages", "en,ru"], "--languages leaves out 'de' (German)"),
         (["--languages", "de,en,ru", "--by", "month"], "--by 'month' is unknown"),
         (["--languages", "de,en,ru", "--meaning", "judged"], "No answer has the metric 'judged'"),
         (["--judge", "m"], "give its address with --endpoint"),

