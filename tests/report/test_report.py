@@ -39,8 +39,12 @@ from langsteer.report.answers import KINDS, UNKNOWN
 from langsteer.report.colours import DARK, HEAT_CLASSES, LIGHT, MARKS
 from langsteer.report.downloads import download
 from langsteer.report.drawing import svg
-from langsteer.report.figures import confusion_chart, layers_chart, methods_chart, pairs_charts
+from langsteer.report.figures import FIGURES, ReportFigure
+from langsteer.report.figures.confusion import confusion_chart
+from langsteer.report.figures.layers import layers_chart
 from langsteer.report.figures.matrix import HIGH_STEPS, LOW_STEPS
+from langsteer.report.figures.methods import methods_chart
+from langsteer.report.figures.pairs import pairs_charts
 from langsteer.report.page import sections_of
 from langsteer.report.tables import Column, Table
 from report_data import (
@@ -253,7 +257,7 @@ def test_rates_in_csv_have_their_intervals(folder):
 
 def test_each_figure_has_files_words_and_a_table(folder, page):
     charts = [chart for section in sections_of(grown_report()) for chart in section.charts]
-    assert len(charts) == 10
+    assert len(charts) >= 10
     images = [attrs for _, attrs in page.elements if attrs.get("role") == "img"]
     assert [image["aria-label"] for image in images] == [chart.alt for chart in charts]
     for chart in charts:
@@ -269,10 +273,28 @@ def test_nothing_half_written_is_left(folder):
 
 def test_sections_are_in_order(page):
     anchors = [attrs["id"] for tag, attrs in page.elements if tag == "section"]
-    assert " ".join(anchors) == (
-        "examples results metrics methods layers surface pairs confusion failures answers map "
-        "shares words uncertainty provenance"
-    )
+    drawn = [one for one in FIGURES if one.charts(grown_report())]
+    results = [one.name for one in drawn if not one.background]
+    background = [one.name for one in drawn if one.background]
+    before, between = ["examples", "results", "metrics"], ["failures", "answers"]
+    assert results[0] == "methods"
+    assert background[0] == "map"
+    assert anchors == [*before, *results, *between, *background, "provenance"]
+
+
+def test_a_registered_figure_has_all_of_its_places(tmp_path, monkeypatch):
+    """A section, a line in the contents, the files beside the page and the links to them."""
+    drawn = dataclasses.replace(layers_chart(grown_report().layers, None), name="mine")
+    mine = ReportFigure("mine", "My own", lambda report: [drawn, None], background=True)
+    monkeypatch.setattr("langsteer.report.page.FIGURES", (*FIGURES, mine))
+    text = written(tmp_path, grown_report())
+    page = Page(text)
+    assert "mine" in [attrs.get("id") for tag, attrs in page.elements if tag == "section"]
+    assert "#mine" in page.values("href")
+    assert {"mine.png", "mine.csv"} <= set(page.values("download"))
+    assert (tmp_path / "figures/mine.png").exists()
+    assert (tmp_path / "figures/mine.csv").exists()
+    assert text.index('id="answers"') < text.index('id="mine"')
 
 
 def test_headings_skip_no_level(page):

@@ -60,6 +60,7 @@ def as_report(found: Evaluation, descriptions: Mapping[str, str]) -> data.Report
         examples=examples_of(found.outcomes),
         layers=layers_of(point),
         pairs=found.pairs,
+        targets=found.targets,
         language_map=_language_map(space, point.layers[0]),
         shares=_shares(space),
         word_probability=found.words,

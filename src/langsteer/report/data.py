@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from langsteer.evaluation.metrics import Better
 from langsteer.evaluation.rates import Estimate, Rate
-from langsteer.evaluation.summary import PairScores
+from langsteer.evaluation.summary import PairScores, Scores
 from langsteer.evaluation.words import WordProbabilities
 from langsteer.space.space import OperatingPoint
 from langsteer.statistics.uncertainty import DeltaQuality
@@ -223,6 +223,7 @@ class Report:
     examples: Sequence[Example] = ()
     layers: Sequence[LayerPoint] = ()
     pairs: Sequence[PairScores] = ()
+    targets: Mapping[str, Scores] = field(default_factory=dict)
     language_map: LanguageMap = field(default_factory=LanguageMap)
     shares: Sequence[ShareOfVariance] = ()
     word_probability: Sequence[WordProbabilities] = ()

@@ -26,18 +26,8 @@ from langsteer.report.data import (
 )
 from langsteer.report.downloads import Download, download, link
 from langsteer.report.drawing import Chart, png, svg
-from langsteer.report.figures import (
-    confusion_chart,
-    estimators_chart,
-    language_map_chart,
-    layers_chart,
-    methods_chart,
-    pairs_charts,
-    shares_chart,
-    surface_chart,
-    uncertainty_chart,
-    words_chart,
-)
+from langsteer.report.figures import FIGURES
+from langsteer.report.figures.methods import methods_chart
 from langsteer.report.results import (
     answers_table,
     failures_table,
@@ -150,31 +140,10 @@ def downloads(
 
 def sections_of(report: Report) -> list[Section]:
     """The sections made of charts, in the order of the page."""
-    methods = methods_chart(report.methods)
-    estimators = estimators_chart(report.estimators)
-    layers = layers_chart(report.layers, report.operating_point)
-    surface = surface_chart(report.surface, report.operating_point)
-    confusion = confusion_chart(report.confusion)
-    languages = language_map_chart(report.language_map)
-    shares = shares_chart(report.shares)
-    words = words_chart(report.word_probability)
-    uncertainty = uncertainty_chart(report.uncertainty)
     return [
-        Section("methods", "Comparison of methods", present(methods, estimators), expected=False),
-        Section("layers", "Score by layer", present(layers)),
-        Section("surface", "Layer and strength", present(surface), expected=False),
-        Section("pairs", "Every pair of languages", pairs_charts(report.pairs)),
-        Section("confusion", "Which language came out", present(confusion), expected=False),
-        Section("map", "Map of the languages", present(languages)),
-        Section("shares", "What the latents are made of", present(shares)),
-        Section("words", "Source word against target word", present(words)),
-        Section("uncertainty", "Quality of Δ", present(uncertainty)),
+        Section(figure.name, figure.title, figure.charts(report), figure.expected)
+        for figure in FIGURES
     ]
-
-
-def present(*charts: Chart | None) -> list[Chart]:
-    """The charts that there are."""
-    return [chart for chart in charts if chart is not None]
 
 
 def missing(report: Report, sections: Sequence[Section]) -> list[str]:
@@ -192,6 +161,10 @@ def render(
     page = template.render(
         report=report,
         sections={section.anchor: section for section in sections if section.charts},
+        places={
+            background: [one.name for one in FIGURES if one.background == background]
+            for background in (False, True)
+        },
         missing=missing(report, sections),
         files=files,
         style=stylesheet(),

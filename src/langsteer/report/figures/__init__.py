@@ -1,24 +1,34 @@
-"""The figures of the report: one file for each, from records to a chart."""
+"""The figures of the page: a figure is one file here, and its name in `ORDER`.
 
-from langsteer.report.figures.confusion import confusion_chart
-from langsteer.report.figures.language_map import language_map_chart
-from langsteer.report.figures.layers import layers_chart
-from langsteer.report.figures.methods import estimators_chart, methods_chart
-from langsteer.report.figures.pairs import pairs_charts
-from langsteer.report.figures.shares import shares_chart
-from langsteer.report.figures.surface import surface_chart
-from langsteer.report.figures.uncertainty import uncertainty_chart
-from langsteer.report.figures.words import words_chart
+The file draws charts from a `Report` and says what they are in its `FIGURE`. The section with its
+heading, its reading, the values and the downloads, its place in the contents of the page, and the
+files beside the page follow from that.
+"""
 
-__all__ = [
-    "confusion_chart",
-    "estimators_chart",
-    "language_map_chart",
-    "layers_chart",
-    "methods_chart",
-    "pairs_charts",
-    "shares_chart",
-    "surface_chart",
-    "uncertainty_chart",
-    "words_chart",
-]
+from importlib import import_module
+
+from langsteer.report.figures.figure import ReportFigure
+
+ORDER = (
+    "methods",
+    "layers",
+    "surface",
+    "pairs",
+    "confusion",
+    "language_map",
+    "shares",
+    "words",
+    "uncertainty",
+)
+"""The files of the figures in the order of the page."""
+
+
+def _figure(name: str) -> ReportFigure:
+    found: ReportFigure = import_module(f"{__name__}.{name}").FIGURE
+    return found
+
+
+FIGURES = tuple(map(_figure, ORDER))
+"""Every figure, in the order of the page."""
+
+__all__ = ["FIGURES", "ReportFigure"]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from langsteer.report import numbers
 from langsteer.report.data import Confusion
 from langsteer.report.drawing import Chart
+from langsteer.report.figures.figure import ReportFigure
 from langsteer.report.figures.matrix import LOW_STEPS, Matrix
 from langsteer.report.tables import Column, Table
 
@@ -102,3 +103,11 @@ def tabulated(confusion: Sequence[Confusion]) -> Table:
     ]
     ordered = sorted(confusion, key=lambda one: (one.target, -one.count, one.detected or ""))
     return Table(columns, [[one.target, one.detected, one.count] for one in ordered])
+
+
+FIGURE = ReportFigure(
+    "confusion",
+    "Which language came out",
+    lambda report: [confusion_chart(report.confusion)],
+    expected=False,
+)

@@ -10,6 +10,7 @@ from langsteer.report import numbers
 from langsteer.report.colours import GROUPS
 from langsteer.report.data import LanguageMap, LanguagePoint
 from langsteer.report.drawing import Canvas, Chart
+from langsteer.report.figures.figure import ReportFigure
 from langsteer.report.tables import Column, Table
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -143,3 +144,11 @@ def covered(box: Bbox, others: Sequence[Bbox]) -> float:
     """The area of a box that others cover, in square points."""
     shared = (Bbox.intersection(box, other) for other in others)
     return sum(one.width * one.height for one in shared if one is not None)
+
+
+FIGURE = ReportFigure(
+    "map",
+    "Map of the languages",
+    lambda report: [language_map_chart(report.language_map)],
+    background=True,
+)

@@ -10,6 +10,7 @@ from langsteer.evaluation.rates import Rate
 from langsteer.report import numbers
 from langsteer.report.data import LayerPoint
 from langsteer.report.drawing import Canvas, Chart, layer_axis, percent_axis
+from langsteer.report.figures.figure import ReportFigure
 from langsteer.report.tables import Column, Table, rate_columns, rate_values
 from langsteer.space.space import OperatingPoint
 
@@ -123,3 +124,10 @@ def curve(axes: Axes, series: Series, known: Sequence[tuple[int, Rate]], colour:
         alpha=0.14,
         linewidth=0,
     )
+
+
+FIGURE = ReportFigure(
+    "layers",
+    "Score by layer",
+    lambda report: [layers_chart(report.layers, report.operating_point)],
+)

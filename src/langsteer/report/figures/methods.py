@@ -12,6 +12,7 @@ from langsteer.evaluation.rates import Rate
 from langsteer.report import numbers
 from langsteer.report.data import MethodResult
 from langsteer.report.drawing import Canvas, Chart
+from langsteer.report.figures.figure import ReportFigure
 from langsteer.report.tables import Column, Table, rate_columns, rate_values
 
 ACROSS = 3
@@ -169,3 +170,11 @@ def panel(
     axes.set_xticks([0, 0.5, 1])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
     axes.tick_params(axis="x", labelbottom=True)
+
+
+FIGURE = ReportFigure(
+    "methods",
+    "Comparison of methods",
+    lambda report: [methods_chart(report.methods), estimators_chart(report.estimators)],
+    expected=False,
+)

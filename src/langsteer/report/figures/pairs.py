@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from langsteer.evaluation.summary import PairScores
 from langsteer.report import numbers
 from langsteer.report.drawing import Chart
+from langsteer.report.figures.figure import ReportFigure
 from langsteer.report.figures.matrix import Matrix
 from langsteer.report.tables import Column, Table
 
@@ -60,3 +61,6 @@ def tabulated(pairs: Sequence[PairScores]) -> Table:
         for pair in sorted(pairs, key=lambda pair: (pair.source, pair.target))
     ]
     return Table(columns, rows)
+
+
+FIGURE = ReportFigure("pairs", "Every pair of languages", lambda report: pairs_charts(report.pairs))

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from langsteer.report import numbers
 from langsteer.report.data import ShareOfVariance
 from langsteer.report.drawing import Canvas, Chart, layer_axis, percent_axis
+from langsteer.report.figures.figure import ReportFigure
 from langsteer.report.tables import Column, Table
 
 PARTS = (("language", "accent"), ("concept", "heat_3"), ("rest", "line"))
@@ -66,3 +67,11 @@ def drawn(canvas: Canvas, shares: Sequence[ShareOfVariance]) -> Figure:
     canvas.label(axes, x="layer")
     canvas.legend(figure, axes, columns=3)
     return figure
+
+
+FIGURE = ReportFigure(
+    "shares",
+    "What the latents are made of",
+    lambda report: [shares_chart(report.shares)],
+    background=True,
+)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from langsteer.report import numbers
 from langsteer.report.data import LayerStrengthPoint
 from langsteer.report.drawing import Chart
+from langsteer.report.figures.figure import ReportFigure
 from langsteer.report.figures.matrix import Matrix
 from langsteer.report.tables import Column, Table
 from langsteer.space.space import OperatingPoint
@@ -73,3 +74,11 @@ def tabulated(points: Sequence[LayerStrengthPoint]) -> Table:
         columns,
         [[point.layer, point.strength, point.score, point.prompts] for point in ordered],
     )
+
+
+FIGURE = ReportFigure(
+    "surface",
+    "Layer and strength",
+    lambda report: [surface_chart(report.surface, report.operating_point)],
+    expected=False,
+)

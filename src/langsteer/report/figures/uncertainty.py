@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from langsteer.report.drawing import Canvas, Chart, layer_axis
+from langsteer.report.figures.figure import ReportFigure
 from langsteer.report.tables import Column, Table
 from langsteer.statistics.uncertainty import DeltaQuality
 
@@ -98,3 +99,11 @@ def draw_cosines(canvas: Canvas, axes: Axes, qualities: Sequence[DeltaQuality]) 
     lowest = min(GOOD_COSINE, *(quality.cosine for quality in qualities))
     axes.set_ylim(lowest - 0.35 * (1 - lowest), 1 + 0.08 * (1 - lowest))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
+
+
+FIGURE = ReportFigure(
+    "uncertainty",
+    "Quality of Δ",
+    lambda report: [uncertainty_chart(report.uncertainty)],
+    background=True,
+)

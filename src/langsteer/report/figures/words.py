@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from langsteer.evaluation.words import WordProbabilities
 from langsteer.report import numbers
 from langsteer.report.drawing import Canvas, Chart, layer_axis, percent_axis
+from langsteer.report.figures.figure import ReportFigure
 from langsteer.report.tables import Column, Table
 
 
@@ -93,3 +94,11 @@ def drawn(canvas: Canvas, points: Sequence[WordProbabilities]) -> Figure:
     canvas.label(axes, x="layer of the edit")
     canvas.legend(figure, axes, columns=2)
     return figure
+
+
+FIGURE = ReportFigure(
+    "words",
+    "Source word against target word",
+    lambda report: [words_chart(report.word_probability)],
+    background=True,
+)
