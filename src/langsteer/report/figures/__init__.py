@@ -13,6 +13,7 @@ ORDER = (
     "methods",
     "layers",
     "surface",
+    "targets",
     "pairs",
     "confusion",
     "language_map",
