@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from langsteer.edits.guard import Guard
 from langsteer.edits.maps import Map
@@ -35,6 +35,20 @@ class Edit:
     def idle(self) -> bool:
         """Whether the edit changes nothing."""
         return self.strength == 0 or not self.maps
+
+    def at(self, *, strength: float | None = None, scope: Scope | str | None = None) -> Edit:
+        """The same edit with another strength, or in another scope, by name or as a `Scope`.
+
+        Raises:
+            SteeringError: the strength is not finite.
+            ScopeError: there is no such scope.
+        """
+        chosen = Scope.parse(scope) if isinstance(scope, str) else scope
+        return replace(
+            self,
+            strength=self.strength if strength is None else strength,
+            scope=self.scope if chosen is None else chosen,
+        )
 
     def check(self, depth: int, width: int) -> None:
         """Raise SteeringError unless every map fits a model of `depth` layers of this width."""

@@ -11,11 +11,12 @@ import inspect
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, update_wrapper, wraps
+from threading import Thread, current_thread
 from typing import Any, Protocol, TypeVar, cast
-from weakref import ref
+from weakref import WeakKeyDictionary, ref
 
 import torch
 from torch import Tensor, nn
@@ -148,14 +149,23 @@ class Tap:
             for index, block in enumerate(blocks)
         ]
         self._model = ref(model)
+        self._open: dict[Editor, _Block] = {}
+        _watch_threads()
         _wrap_generation(model)
-        # A compiled graph made before the hooks existed would ignore them without a word.
-        torch._dynamo.reset()
+        # A compiled graph made before the hooks existed would ignore them without a word. All
+        # graphs of the process are dropped then: there is no way to drop those of one model.
+        if _is_compiled(model):
+            torch._dynamo.reset()
 
     @staticmethod
     def of(model: nn.Module) -> Tap | None:
         """The tap of this model, if it has one."""
-        return cast("Tap | None", model.__dict__.get(_TAP))
+        found = model.__dict__.get(_TAP)
+        return found if isinstance(found, Tap) else None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy of a bound model is not bound: what is in the place of its hooks does nothing."""
+        return _Unbound, ()
 
     @staticmethod
     def attach(model: nn.Module, decoder: nn.Module, blocks: Sequence[nn.Module]) -> Tap:
@@ -185,12 +195,33 @@ class Tap:
     def editing(self, editor: Editor | None, prompt: Prompt | None = None) -> Iterator[None]:
         """Let `editor` edit the forward passes of this context, instead of any outer editor."""
         ears = _Ears(editor, self._ears().readers)
-        with (
-            _override(_LISTENERS, self, ears),
-            _override(_PROMPTS, self, prompt),
-            _override(_FORWARDS, self, None),
-        ):
-            yield
+        with self._opened(editor) as block:
+            with (
+                _override(_LISTENERS, self, ears),
+                _override(_PROMPTS, self, prompt),
+                _override(_FORWARDS, self, None),
+            ):
+                yield
+            if block.passed_by and not block.applied:
+                raise SteeringError(
+                    f"{block.passed_by} forward passes ran inside a block that steers the model, "
+                    "but in a thread or context that does not know of it, so that no edit was "
+                    "made. Start the thread inside the block, or run its work with "
+                    "contextvars.copy_context().run(...)."
+                )
+
+    @contextmanager
+    def _opened(self, editor: Editor | None) -> Iterator[_Block]:
+        """Know of the block while it is open, also in threads that it starts."""
+        block = _Block()
+        if editor is None:
+            yield block
+            return
+        self._open[editor] = block
+        try:
+            yield block
+        finally:
+            del self._open[editor]
 
     @contextmanager
     def reading(self, reader: Reader) -> Iterator[None]:
@@ -222,12 +253,18 @@ class Tap:
         return _PROMPTS.get().get(self)
 
     def _ears(self) -> _Ears:
-        return _LISTENERS.get().get(self, _SILENT)
+        own = _LISTENERS.get().get(self)
+        if own is not None or not self._open:
+            return own or _SILENT
+        context = _STARTED_IN.get(current_thread())
+        inherited = _SILENT if context is None else context.get(_LISTENERS, {}).get(self, _SILENT)
+        # A thread that outlives the block in which it was started is not steered any more.
+        return inherited if inherited.editor in self._open else _SILENT
 
     def _enter(self, module: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
         if torch.compiler.is_compiling():
             self._enter_opaquely(module, args, kwargs)
-        elif _LISTENERS.get() and self not in _FORWARDS.get():
+        elif (_LISTENERS.get() or self._open) and self not in _FORWARDS.get():
             self._publish(module, args, kwargs)
 
     @_opaque
@@ -235,9 +272,15 @@ class Tap:
         self._enter(module, args, kwargs)
 
     def _publish(self, module: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
-        editor = self._ears().editor
+        ears = self._ears()
+        editor = ears.editor
         if editor is None:
+            if ears is _SILENT and self not in _LISTENERS.get():
+                for block in list(self._open.values()):
+                    block.passed_by += 1
             return
+        if editor in self._open:
+            self._open[editor].applied = True
         given = dict(zip(self._parameters(module), args, strict=False)) | kwargs
         forward = _read_forward(module, given, self.prompt)
         if forward.start:
@@ -271,10 +314,9 @@ class Tap:
     def _block(self, index: int, module: nn.Module, args: Any, output: Any) -> Any:
         if torch.compiler.is_compiling():
             return self._block_opaquely(index, module, args, output)
-        listeners = _LISTENERS.get()
-        if not listeners:
+        if not _LISTENERS.get() and not self._open:
             return None
-        ears = listeners.get(self, _SILENT)
+        ears = self._ears()
         idle = not ears.readers and (ears.editor is None or index not in ears.editor.layers)
         return None if idle else self._listen(ears, index, output)
 
@@ -302,6 +344,15 @@ class Tap:
         return self._names[kind]
 
 
+def _is_compiled(model: nn.Module) -> bool:
+    """Whether this model was compiled, as a whole or in parts."""
+    return any(
+        getattr(module, "_compiled_call_impl", None) is not None
+        or type(module).__name__ == "OptimizedModule"
+        for module in model.modules()
+    )
+
+
 @contextmanager
 def _override(variable: ContextVar[Mapping[Tap, _T]], tap: Tap, value: _T | None) -> Iterator[None]:
     """Let the variable hold this value for this tap; None removes it."""
@@ -310,7 +361,60 @@ def _override(variable: ContextVar[Mapping[Tap, _T]], tap: Tap, value: _T | None
     try:
         yield
     finally:
-        variable.reset(token)
+        try:
+            variable.reset(token)
+        except ValueError as error:
+            raise SteeringError(
+                "a block that steers or reads the model was entered in one context and left in "
+                "another, as in a generator that several tasks go on with, so that what ran in "
+                "between may not have been edited. Enter and leave it in one function."
+            ) from error
+
+
+@dataclass(eq=False)
+class _Block:
+    """What is known of a block while it is open: whether it edited, and what passed it by."""
+
+    applied: bool = False
+    passed_by: int = 0
+
+
+class _Unbound:
+    """In the place of the hooks in a copy of a bound model: nobody listens to it."""
+
+    _open: Mapping[Editor, _Block] = {}
+
+    def _ears(self) -> _Ears:
+        return _SILENT
+
+    def _publish(self, *_: Any) -> None:
+        pass
+
+    _enter = _leave = _block = _publish
+
+
+_STARTED_IN: WeakKeyDictionary[Thread, Context] = WeakKeyDictionary()
+"""Threads that were started where a model is steered → the context of that moment."""
+_START = Thread.start
+
+
+def _watch_threads() -> None:
+    """From now on note in which context threads are started.
+
+    Threads of Python before 3.14 begin with an empty context, so there is no other way to know that
+    a thread belongs to a block. What is noted is used only while that block is open.
+    """
+    if Thread.start is _START:
+        setattr(Thread, "start", _noted_start)  # noqa: B010
+
+
+@wraps(_START)
+def _noted_start(self: Thread) -> None:
+    if any(ears.editor is not None for ears in _LISTENERS.get().values()):
+        _STARTED_IN[self] = copy_context()
+    elif (inherited := _STARTED_IN.get(current_thread())) is not None:
+        _STARTED_IN[self] = inherited
+    _START(self)
 
 
 def hidden_of(output: Any) -> Tensor:
@@ -412,10 +516,29 @@ def _wrap_generation(model: nn.Module) -> None:
     Bound methods, so that a deep copy of the model calls itself and not the original.
     """
     if hasattr(model, "generate"):
-        setattr(model, "generate", types.MethodType(_generate, model))  # noqa: B010
+        setattr(model, "generate", _Generate(model))  # noqa: B010
     for name in _GENERATORS_REFUSED:
         if hasattr(model, name):
             setattr(model, name, partial(_refuse_while_steered, model, name))
+
+
+class _Generate:
+    """The model's own `generate`, which declares its prompt; in a copy of the model, just that."""
+
+    def __init__(self, model: Any) -> None:
+        self.__self__ = model
+        self.__wrapped__ = type(model).generate
+        update_wrapper(self, type(model).generate, updated=())
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return _generate(self.__self__, *args, **kwargs)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _own_generate, (self.__self__,)
+
+
+def _own_generate(model: Any) -> Any:
+    return types.MethodType(type(model).generate, model)
 
 
 def _generate(model: Any, *args: Any, **kwargs: Any) -> Any:
@@ -423,10 +546,7 @@ def _generate(model: Any, *args: Any, **kwargs: Any) -> Any:
     tap = Tap.of(model)
     if tap is None or not tap.edited or tap.prompt is not None:
         return plain()
-    guidance = kwargs.get("guidance_scale") or getattr(
-        kwargs.get("generation_config"), "guidance_scale", None
-    )
-    if guidance not in (None, 1, 1.0):
+    if _guidance(model, kwargs) not in (None, 1, 1.0):
         raise SteeringError(
             "classifier-free guidance runs a second prompt beside the first and cannot be "
             "steered; leave out guidance_scale"
@@ -444,6 +564,14 @@ def _generate(model: Any, *args: Any, **kwargs: Any) -> Any:
         output = plain()
     tap.over(prompt, partial(_kept, model, kwargs, output, 0 if ids is None else shape[1]))
     return output
+
+
+def _guidance(model: Any, kwargs: Mapping[str, Any]) -> Any:
+    """The scale of classifier-free guidance that is in force: what is named first decides."""
+    if "guidance_scale" in kwargs:
+        return kwargs["guidance_scale"]
+    given = getattr(kwargs.get("generation_config"), "guidance_scale", None)
+    return getattr(model.generation_config, "guidance_scale", None) if given is None else given
 
 
 def _kept(model: Any, kwargs: Mapping[str, Any], output: Any, columns: int) -> list[int]:

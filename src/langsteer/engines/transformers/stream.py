@@ -35,6 +35,7 @@ class ResidualStream:
 
     def __init__(self, model: PreTrainedModel, *, blocks: str | None = None) -> None:
         model = cast(PreTrainedModel, getattr(model, "_orig_mod", model))
+        _refuse_virtual_tokens(model)
         found = find_blocks(model, blocks)
         self.model = model
         self.path = found.path
@@ -137,6 +138,17 @@ class ResidualStream:
             positions = inputs["attention_mask"].long().cumsum(1) - 1
             inputs["position_ids"] = positions.clamp(min=0)
         return inputs
+
+
+def _refuse_virtual_tokens(model: nn.Module) -> None:
+    """An adapter that puts tokens of its own before a prompt moves every position."""
+    for module in model.modules():
+        for name, config in dict(getattr(module, "peft_config", None) or {}).items():
+            if getattr(config, "is_prompt_learning", False):
+                raise ModelError(
+                    f"the adapter {name!r} puts virtual tokens before each prompt, so that "
+                    "positions cannot be told; use a model without it, or a LoRA adapter"
+                )
 
 
 class _EnoughError(Exception):
