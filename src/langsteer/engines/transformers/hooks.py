@@ -152,10 +152,6 @@ class Tap:
         self._open: dict[Editor, _Block] = {}
         _watch_threads()
         _wrap_generation(model)
-        # A compiled graph made before the hooks existed would ignore them without a word. All
-        # graphs of the process are dropped then: there is no way to drop those of one model.
-        if _is_compiled(model):
-            torch._dynamo.reset()
 
     @staticmethod
     def of(model: nn.Module) -> Tap | None:
@@ -344,12 +340,10 @@ class Tap:
         return self._names[kind]
 
 
-def _is_compiled(model: nn.Module) -> bool:
+def is_compiled(model: nn.Module) -> bool:
     """Whether this model was compiled, as a whole or in parts."""
     return any(
-        getattr(module, "_compiled_call_impl", None) is not None
-        or type(module).__name__ == "OptimizedModule"
-        for module in model.modules()
+        getattr(module, "_compiled_call_impl", None) is not None for module in model.modules()
     )
 
 

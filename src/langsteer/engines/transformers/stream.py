@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from langsteer.engines.transformers.hooks import Tap, hidden_of
+from langsteer.engines.transformers.hooks import Tap, hidden_of, is_compiled
 from langsteer.errors import ModelError
 
 _ROWS, _COLUMNS = 2, 3  # of the dry forward: different, so that a transposed output shows
@@ -34,7 +34,8 @@ class ResidualStream:
     """
 
     def __init__(self, model: PreTrainedModel, *, blocks: str | None = None) -> None:
-        model = cast(PreTrainedModel, getattr(model, "_orig_mod", model))
+        given = model
+        model = cast(PreTrainedModel, getattr(given, "_orig_mod", given))
         _refuse_virtual_tokens(model)
         found = find_blocks(model, blocks)
         self.model = model
@@ -44,6 +45,10 @@ class ResidualStream:
         self.width = found.width
         parent = found.path.rpartition(".")[0]
         self.tap = Tap.attach(model, model.get_submodule(parent), found.blocks)
+        if given is not model or is_compiled(model):
+            # A compiled graph made before the hooks existed would ignore them without a word. All
+            # graphs of the process are dropped then: there is no way to drop those of one model.
+            torch._dynamo.reset()
         self._positional = "position_ids" in inspect.signature(model.forward).parameters
 
     def close(self) -> None:
