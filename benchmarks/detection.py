@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module, metadata
 from pathlib import Path
 
-from langsteer.text.detect import LinguaDetector
+from langsteer.text.detect import default_detector
 from langsteer.text.scripts import script_word
 from langsteer.text.segments import LETTERS_PER_WORD, UNSPACED
 
@@ -100,7 +100,7 @@ def megabytes(packages: Iterable[str]) -> float:
 
 
 def langsteer(languages: Sequence[str]) -> Detect:
-    detector = LinguaDetector(languages)
+    detector = default_detector(languages)
     return lambda text: detector.detect(text).language
 
 
@@ -153,7 +153,7 @@ def langdetect(languages: Sequence[str]) -> Detect:
 
 
 DETECTORS: dict[str, tuple[Callable[[Sequence[str]], Detect], tuple[str, ...]]] = {
-    "langsteer": (langsteer, ("lingua-language-detector",)),
+    "langsteer": (langsteer, ("py3langid",)),
     "lingua, high accuracy": (lingua, ("lingua-language-detector",)),
     "lingua, low accuracy": (lambda found: lingua(found, True), ("lingua-language-detector",)),
     "py3langid": (py3langid, ("py3langid",)),

@@ -3,8 +3,8 @@
 On the embedded model, for means of all tokens and of last tokens. *Untouched*: prompts in each
 language with edits towards that very language, from each other language in turn; how many answers
 are those of the unsteered model. *Steered*: prompts of all pairs of languages, with the guard and
-without. *Source*: in which language a prompt would be answered, read from the stream and by lingua
-from its text. The readout was chosen on the split `tune`.
+without. *Source*: in which language a prompt would be answered, read from the stream and by the
+detector from its text. The readout was chosen on the split `tune`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from langsteer.fitting.fit import fit
 from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, Space
 from langsteer.statistics.pooling import Pooling
-from langsteer.text.detect import LinguaDetector
+from langsteer.text.detect import default_detector
 
 NEW = 24
 
@@ -73,7 +73,7 @@ def steered(
     """Edits towards another language, with the guard and without."""
     rows = [case.prompt for case in todo]
     with_guard = [guarded(space, point, case.source, case.target) for case in todo]
-    judge = Judge(asked, LinguaDetector(space.languages))
+    judge = Judge(asked, default_detector(space.languages))
     for name, edits in (
         ("without", [replace(edit, guard=None) for edit in with_guard]),
         ("with", with_guard),
@@ -100,12 +100,12 @@ def steered(
 
 def sources(loaded: Model, space: Space, layer: int, asked: PromptSet) -> None:
     rows = asked.prompts
-    detector = LinguaDetector(space.languages)
+    detector = default_detector(space.languages)
     read = source_languages(
         loaded.stream, loaded.tokenizer, [prompt.text for prompt in rows], space, layer
     )
     seen = [detector.detect(prompt.text).language for prompt in rows]
-    for name, found in (("stream", read), ("lingua", seen)):
+    for name, found in (("stream", read), ("detector", seen)):
         right = [prompt.language == one for prompt, one in zip(rows, found, strict=True)]
         hits = Counter(prompt.language for ok, prompt in zip(right, rows, strict=True) if ok)
         by_language = ", ".join(f"{language} {hits[language]}" for language in space.languages)

@@ -41,7 +41,7 @@ from langsteer.fitting.fit import fit
 from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, Space
 from langsteer.statistics.pooling import Pooling
-from langsteer.text.detect import LinguaDetector
+from langsteer.text.detect import default_detector
 from langsteer.tuning import sample_cases
 
 LAYERS = (2, 3, 4)
@@ -129,7 +129,7 @@ def answers(
     task: Task, space: Space, asked: PromptSet, todo: Sequence[Case], points: list[OperatingPoint]
 ) -> list[list[Outcome]]:
     """The judged answers to all cases at each point, in mixed batches."""
-    detector = LinguaDetector(asked.languages)
+    detector = default_detector(asked.languages)
     runner = Runner(task.loaded, space, Judge(asked, detector), Asking(MAX_NEW_TOKENS))
     spread = [point for point in points for _ in todo]
     found = runner.steer(STEERED, list(todo) * len(points), spread)

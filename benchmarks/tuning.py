@@ -36,7 +36,7 @@ from langsteer.evaluation.runner import Asking, Runner
 from langsteer.fitting.fit import fit
 from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, Space
-from langsteer.text.detect import LinguaDetector
+from langsteer.text.detect import default_detector
 from langsteer.tuning import Journal, Tuned, candidates, describe, promises, tune_space
 from langsteer.tuning.asking import Asker
 from langsteer.tuning.cases import in_order
@@ -122,7 +122,7 @@ def measure(folder: Path, rounds: int, deadline: float) -> None:
     ours = tuned(loaded, space, folder, deadline)
     asked = prompts("test", 12)
     order = in_order(cases(asked, ordered_pairs(asked.languages)))
-    detector = LinguaDetector(asked.languages)
+    detector = default_detector(asked.languages)
     runner = Runner(loaded, space, Judge(asked, detector), Asking(MAX_NEW_TOKENS))
     settings = {"benchmark": "grid", "max_new_tokens": MAX_NEW_TOKENS, "corpus": corpus.name}
     grid = Grid(Asker(runner, Journal(folder / "grid.jsonl", settings)), space.layers, deadline)

@@ -15,7 +15,7 @@ from langsteer.engines.transformers.model import Model
 from langsteer.evaluation.cases import Outcome
 from langsteer.evaluation.conditions import STEERED
 from langsteer.evaluation.judge import Judge
-from langsteer.text.detect import LinguaDetector
+from langsteer.text.detect import default_detector
 
 SEED = 0
 BATCH_TOKENS = 32768
@@ -27,7 +27,7 @@ def answered(loaded: Model, asked: Asked, candidates: Sequence[Candidate]) -> li
     treated = [one.treat(case) for one in candidates for case in asked.cases]
     texts = _generated(loaded, asked, treated)
     answers = [case.prompt.answer(text) for case, text in zip(cases, texts, strict=True)]
-    judge = Judge(asked.prompts, LinguaDetector(asked.prompts.languages))
+    judge = Judge(asked.prompts, default_detector(asked.prompts.languages))
     verdicts = judge.verdicts(
         [(case.prompt, case.target, answer) for case, answer in zip(cases, answers, strict=True)]
     )

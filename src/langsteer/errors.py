@@ -50,7 +50,7 @@ class MissingExtraError(LangsteerError, ImportError):
 
 
 EXTRAS = {
-    "eval": ("lingua", "sacrebleu", "httpx2"),
+    "eval": ("py3langid", "sacrebleu", "httpx2"),
     "report": ("matplotlib", "jinja2"),
     "peft": ("peft",),
     "gguf": ("gguf",),

@@ -17,7 +17,7 @@ from langsteer.evaluation.summary import by_family
 from langsteer.fitting.fit import fit
 from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, Space
-from langsteer.text.detect import LinguaDetector
+from langsteer.text.detect import default_detector
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +40,7 @@ def space() -> Space:
 def outcomes(condition: str) -> tuple[Outcome, ...]:
     asked = prompts("test", 3)
     todo = sample_cases(cases(asked, ordered_pairs(LANGUAGES)), 1)
-    runner = Runner(loaded(), space(), Judge(asked, LinguaDetector(LANGUAGES)), Asking(36))
+    runner = Runner(loaded(), space(), Judge(asked, default_detector(LANGUAGES)), Asking(36))
     return tuple(runner.run(CONDITIONS[condition], todo, POINT))
 
 
@@ -61,7 +61,7 @@ def test_controls_leave_the_language_alone(condition: str) -> None:
 def test_unsteered_the_model_answers_rightly_in_its_own_language() -> None:
     asked = prompts("test", 6)
     own = [Case(prompt, prompt.language) for prompt in asked.prompts]
-    runner = Runner(loaded(), space(), Judge(asked, LinguaDetector(asked.languages)), Asking(36))
+    runner = Runner(loaded(), space(), Judge(asked, default_detector(asked.languages)), Asking(36))
     for found in by_family(runner.run(CONDITIONS["unsteered"], own, POINT)).values():
         meaning = found["unsteered"].meaning
         assert meaning is not None

@@ -26,7 +26,7 @@ from langsteer.evaluation.summary import by_target, measured
 from langsteer.fitting.fit import fit
 from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, Space
-from langsteer.text.detect import LinguaDetector
+from langsteer.text.detect import default_detector
 
 LANGUAGES = ("en", "de", "ru")
 POINT = OperatingPoint(layers=(4,), strength=1.0, scope="generated")
@@ -71,7 +71,7 @@ def test_perplexity_does_not_depend_on_the_batch() -> None:
 
 
 def runner(prompts: PromptSet, chat: bool | None = None) -> Runner:
-    judge = Judge(prompts, LinguaDetector(LANGUAGES))
+    judge = Judge(prompts, default_detector(LANGUAGES))
     return Runner(loaded(), space(), judge, Asking(8, ChatOptions(enabled=chat)))
 
 
@@ -159,7 +159,7 @@ def test_metrics_of_judged_answers() -> None:
         outcome("en", "de", "Die Stadt heißt heute wieder Berlin", "de", True),
         outcome("en", "de", "The city is called Berlin again", "en", False),
     ]
-    found = estimates(measured(outcomes, LinguaDetector(LANGUAGES), [0.0, 2.0]))
+    found = estimates(measured(outcomes, default_detector(LANGUAGES), [0.0, 2.0]))
     assert found["forced"].value == found["right_language"].value == found["line_pass"].value == 0.5
     assert found["right_meaning"].value == found["both"].value == 0.5
     assert found["contained"].value == 1  # a name, whatever the language

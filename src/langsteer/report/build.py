@@ -24,7 +24,7 @@ from langsteer.space.space import Space
 from langsteer.statistics.uncertainty import delta_quality
 from langsteer.text.tags import english, likely_script, parts
 
-VERSIONS = ("langsteer", "torch", "transformers", "lingua-language-detector")
+VERSIONS = ("langsteer", "torch", "transformers", "py3langid")
 
 
 def write(found: Evaluation, folder: Path, descriptions: Mapping[str, str]) -> Path:

@@ -44,6 +44,10 @@ CJK_WORDS = {
 """First word of a Unicode name → which part of the CJK family the letter belongs to."""
 CHARACTER_SETS = {"Hans": "gb2312", "Hant": "big5", "Jpan": "euc_jp"}
 """ISO 15924 code → the national character set: the Han letters in use there, and no others."""
+CANTONESE = frozenset(
+    "乸冚冧劏厴唥啩啲喥喺嗌嗮嗰嘅嘈嘢嘥嚟埞孭屙掹揸揼撳攞攰氹潷煲燶瞓篸糉罅脷腍膶舂踎躝髀"
+)
+"""Letters of written Cantonese; those that Big5 lacks count as traditional, too."""
 CJK_SCRIPTS = (*CHARACTER_SETS, "Kore")
 """The scripts that :func:`east_asian` tells apart."""
 CJK_WEIGHT = 3
@@ -140,6 +144,8 @@ def han_fit(text: str, character_set: str) -> int:
 @lru_cache(maxsize=16384)
 def encodable(letter: str, character_set: str) -> bool:
     """Whether a character set has a letter."""
+    if character_set == CHARACTER_SETS["Hant"] and letter in CANTONESE:
+        return True
     try:
         letter.encode(character_set)
     except UnicodeEncodeError:

@@ -15,7 +15,7 @@ from langsteer.evaluation.judge import Judge
 from langsteer.evaluation.runner import Asking, Runner
 from langsteer.progress import Timer
 from langsteer.space.space import OperatingPoint, Space
-from langsteer.text.detect import LinguaDetector
+from langsteer.text.detect import default_detector
 from langsteer.tuning.journal import Journal, digest
 from langsteer.tuning.prediction import candidates, promises
 from langsteer.tuning.search import BUDGET, SCOPES, Tuned, tune
@@ -71,7 +71,7 @@ def tune_space(
         SteeringError: there is no such estimator.
     """
     timer = timer or Timer(options.quiet)
-    detector = LinguaDetector(options.languages or space.languages)
+    detector = default_detector(options.languages or space.languages)
     languages = [one for one in options.languages or space.languages if one in detector.known]
     ranked = promises(space.statistics)
     promised = {one.layer: one.score for one in ranked}
