@@ -65,7 +65,7 @@ house = House(Path(__file__).parents[2])
 
 def _whole(room: str) -> str:
     """The room that a folder is part of: a condition is a file in a folder of its own."""
-    return {"evaluation.conditions": "evaluation"}.get(room, room)
+    return {"evaluation.conditions": "evaluation", "edits.maps": "edits"}.get(room, room)
 
 
 def test_every_room_is_known() -> None:
