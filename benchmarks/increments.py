@@ -20,7 +20,7 @@ from langsteer.edits.scope import Scope
 from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.steered import steering
-from langsteer.evaluation.rates import rate
+from langsteer.evaluation.aggregate import Weighting, rate
 from langsteer.fitting.collect import collect
 from langsteer.fitting.increments import fit_increments
 from langsteer.fitting.reading import Reading
@@ -110,7 +110,7 @@ def main() -> None:
                 )
                 hits += correct(loaded, maps, todo, target)
                 ways.append(gone(loaded, corpus, statistics, maps, target))
-            found = rate(hits, clusters=clusters)
+            found = rate(hits, Weighting.plain(len(hits), clusters))
             way = f"{min(ways):.2f} to {max(ways):.2f}"
             print(f"| {', '.join(map(str, layers))} | {name} | {found} | {way} |", flush=True)
 

@@ -35,8 +35,9 @@ from langsteer.estimators.registry import ESTIMATORS, find, keep_for
 from langsteer.evaluation.cases import Case, Outcome, cases, ordered_pairs
 from langsteer.evaluation.conditions import STEERED
 from langsteer.evaluation.judge import Judge
+from langsteer.evaluation.objective import objective
 from langsteer.evaluation.runner import Asking, Runner
-from langsteer.evaluation.summary import objective, scores
+from langsteer.evaluation.summary import scores
 from langsteer.fitting.fit import fit
 from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, Space

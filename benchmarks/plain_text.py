@@ -25,8 +25,9 @@ from langsteer.demo.run import MODEL
 from langsteer.demo.tasks import Item, items, matching_corpus, plain_corpus
 from langsteer.demo.world import world
 from langsteer.engines.transformers.model import Model
-from langsteer.evaluation.rates import Rate
-from langsteer.evaluation.summary import by_family, objective, scores
+from langsteer.evaluation.aggregate import Rate
+from langsteer.evaluation.objective import objective
+from langsteer.evaluation.summary import by_family, scores
 from langsteer.fitting.collect import collect, token_table
 from langsteer.fitting.fit import space_of
 from langsteer.fitting.reading import Reading

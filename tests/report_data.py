@@ -3,7 +3,7 @@
 import math
 import random
 
-from langsteer.evaluation.rates import Estimate
+from langsteer.evaluation.aggregate import Estimate
 from langsteer.report import (
     Answer,
     ConditionResult,

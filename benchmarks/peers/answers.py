@@ -32,7 +32,7 @@ def answered(loaded: Model, asked: Asked, candidates: Sequence[Candidate]) -> li
         [(case.prompt, case.target, answer) for case, answer in zip(cases, answers, strict=True)]
     )
     outcomes = [
-        Outcome(case, STEERED, answer, verdict)
+        Outcome(case, STEERED.name, answer, verdict)
         for case, answer, verdict in zip(cases, answers, verdicts, strict=True)
     ]
     size = len(asked.cases)

@@ -17,7 +17,7 @@ from treatments import BUDGET
 
 from langsteer.data.files import write_whole
 from langsteer.errors import LangsteerError
-from langsteer.evaluation.rates import Rate
+from langsteer.evaluation.aggregate import Rate
 
 FIGURE = "benchmarks.png"
 NOTES = Path(__file__).parent / "notes.md"

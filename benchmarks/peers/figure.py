@@ -13,7 +13,7 @@ from measure import Result
 from scores import mean_score, score
 from settings import EASY, SETTINGS
 
-from langsteer.evaluation.rates import Rate
+from langsteer.evaluation.aggregate import Rate
 from langsteer.report.colours import HEAT_CLASSES, LIGHT
 
 WIDTH = 13.0

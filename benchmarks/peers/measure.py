@@ -24,7 +24,7 @@ from treatments import BUDGET, Candidate, Method
 from langsteer.data.files import write_whole
 from langsteer.engines.transformers.model import Model
 from langsteer.errors import LangsteerError
-from langsteer.evaluation.summary import objective
+from langsteer.evaluation.objective import objective
 
 HERE = Path(__file__).parent
 SOURCES = ("answers.py", "corpora.py", "fitted.py", "questions.py", "treatments.py")

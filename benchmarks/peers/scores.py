@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from measure import Result
 
-from langsteer.evaluation.rates import Floats, Rate, combined_rate, harmonic_mean
+from langsteer.evaluation.aggregate import Floats, Rate, Weighting, combined_rate, harmonic_mean
 
 
 def score(result: Result) -> Rate:
@@ -18,7 +18,8 @@ def score(result: Result) -> Rate:
 def mean_score(results: Sequence[Result]) -> Rate:
     """The mean over settings of the score; concepts are drawn together for all of them."""
     columns, clusters = _columns(results, len(results), 0)
-    return combined_rate(columns, lambda means: _mean(means, 0, len(results)), clusters)
+    weighting = Weighting.plain(len(columns), clusters)
+    return combined_rate(columns, lambda means: _mean(means, 0, len(results)), weighting)
 
 
 def difference(ours: Sequence[Result], theirs: Sequence[Result]) -> Rate:
@@ -29,7 +30,7 @@ def difference(ours: Sequence[Result], theirs: Sequence[Result]) -> Rate:
     return combined_rate(
         np.concatenate([a, b]),
         lambda means: _mean(means, 0, count) - _mean(means, count, count),
-        [*clusters, *more],
+        Weighting.plain(len(a) + len(b), [*clusters, *more]),
     )
 
 

@@ -37,6 +37,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "evaluation.layouts": ("data.prompt_layouts",),
     "evaluation.measuring": ("evaluation.score",),
     "evaluation.prompts": ("data.prompts",),
+    "evaluation.rates": ("evaluation.aggregate",),
     "evaluation.run": ("evaluation.runner", "evaluation.cases"),
     "evaluation.scoring": ("cli.scoring",),
     "evaluation.segments": ("text.segments",),

@@ -3,7 +3,7 @@
 import pytest
 
 from langsteer.cli.evaluation_tables import percent
-from langsteer.evaluation.rates import Rate
+from langsteer.evaluation.aggregate import Rate
 
 
 @pytest.mark.parametrize(

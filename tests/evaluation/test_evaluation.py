@@ -9,7 +9,8 @@ from langsteer.data.prompts import Prompt, PromptSet, read_prompts, write_prompt
 from langsteer.errors import CorpusError, LanguageError
 from langsteer.evaluation.cases import Case, Outcome, cases, ordered_pairs
 from langsteer.evaluation.judge import Judge, distinguishable, has_meaning, normalised, occurs
-from langsteer.evaluation.summary import by_family, by_pair, objective, scores
+from langsteer.evaluation.objective import objective
+from langsteer.evaluation.summary import by_family, by_pair, scores
 from langsteer.text.detect import Detection, Detector
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from langsteer.evaluation.aggregate import Rate
 from langsteer.evaluation.confusion import Confusion, confusions, stretches
 from langsteer.evaluation.metrics import (
     BY_NAME,
@@ -17,7 +18,6 @@ from langsteer.evaluation.metrics import (
     measure,
 )
 from langsteer.evaluation.overlap import chrf, contained, exact, normalised_match
-from langsteer.evaluation.rates import Rate
 from langsteer.text.degeneration import length, repetition
 from langsteer.text.detect import Detection, Detector
 from langsteer.text.segments import lines, scripts_of, words

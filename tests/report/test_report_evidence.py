@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from langsteer.evaluation.rates import Rate
+from langsteer.evaluation.aggregate import Rate
 from langsteer.report.evidence import estimators_of, layers_of, surface_of
 from langsteer.space.space import OperatingPoint
 

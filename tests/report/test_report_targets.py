@@ -2,7 +2,7 @@
 
 import pytest
 
-from langsteer.evaluation.rates import Rate
+from langsteer.evaluation.aggregate import Rate
 from langsteer.evaluation.summary import Scores
 from langsteer.report.colours import LIGHT
 from langsteer.report.drawing import Canvas

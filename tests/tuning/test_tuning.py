@@ -36,8 +36,8 @@ from langsteer.engines.transformers.stream import ResidualStream
 from langsteer.errors import LangsteerError, SpaceError
 from langsteer.evaluation.cases import Case, Outcome, cases, ordered_pairs, sample_cases
 from langsteer.evaluation.judge import Verdict
+from langsteer.evaluation.objective import objective
 from langsteer.evaluation.runner import Asking, Runner
-from langsteer.evaluation.summary import objective
 from langsteer.fitting.fit import fit
 from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, PairPoint, Space

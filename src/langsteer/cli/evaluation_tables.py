@@ -10,11 +10,11 @@ from rich.table import Table
 
 from langsteer.cli.scoring import ARROWS, shown_estimate
 from langsteer.cli.terminal import escaped
+from langsteer.evaluation.aggregate import Estimate, Rate
 from langsteer.evaluation.conditions import CONDITIONS, STEERED
 from langsteer.evaluation.cost import cost_lines
 from langsteer.evaluation.evaluate import Evaluation
 from langsteer.evaluation.metrics import METRICS
-from langsteer.evaluation.rates import Estimate, Rate
 from langsteer.evaluation.summary import Scores
 from langsteer.space.space import OperatingPoint
 from langsteer.text.tags import display_name

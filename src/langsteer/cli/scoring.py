@@ -17,6 +17,7 @@ from langsteer.cli.terminal import escaped
 from langsteer.data.files import write_whole
 from langsteer.data.spreadsheets import csv_bytes
 from langsteer.errors import LangsteerError
+from langsteer.evaluation.aggregate import Estimate, Rate
 from langsteer.evaluation.metrics import (
     BY_NAME,
     MEANINGS,
@@ -27,7 +28,6 @@ from langsteer.evaluation.metrics import (
     estimates,
     unjudged,
 )
-from langsteer.evaluation.rates import Estimate, Rate
 from langsteer.text.tags import display_name
 
 By = Literal["group", "target", "pair"]

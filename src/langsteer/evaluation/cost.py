@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from langsteer.evaluation.aggregate import Estimate, Rate, Weighting, combined_average, rate
 from langsteer.evaluation.cases import Case
 from langsteer.evaluation.judge import has_meaning
-from langsteer.evaluation.rates import Estimate, Rate, combined_average, rate
 from langsteer.evaluation.runner import Runner
 from langsteer.space.space import OperatingPoint
 
@@ -72,8 +72,9 @@ def _accuracies(
     before = _right(neutral, runner.plain(neutral, texts))
     after = _right(neutral, runner.steered(neutral, [point] * len(neutral)))
     both = np.array([before, after]).T
-    difference = combined_average(both, lambda means: means[:, 1] - means[:, 0], texts)
-    return rate(before, clusters=texts), rate(after, clusters=texts), difference
+    weighting = Weighting.plain(len(texts), texts)
+    difference = combined_average(both, lambda means: means[:, 1] - means[:, 0], weighting)
+    return rate(before, weighting), rate(after, weighting), difference
 
 
 def _right(cases: Sequence[Case], answers: Sequence[str]) -> list[float]:

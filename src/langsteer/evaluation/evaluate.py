@@ -11,6 +11,7 @@ from typing import Any
 from langsteer.data.prompts import PromptSet
 from langsteer.engines.transformers.chat import ChatOptions
 from langsteer.engines.transformers.model import Model
+from langsteer.evaluation.aggregate import Estimate
 from langsteer.evaluation.cases import Outcome, cases, neutral_cases, ordered_pairs, sample_cases
 from langsteer.evaluation.conditions import CONDITIONS, STEERED
 from langsteer.evaluation.cost import Cost, cost
@@ -18,7 +19,6 @@ from langsteer.evaluation.cost import size as cost_size
 from langsteer.evaluation.judge import Judge
 from langsteer.evaluation.metrics import Measured, estimates
 from langsteer.evaluation.perplexity import log_perplexities
-from langsteer.evaluation.rates import Estimate
 from langsteer.evaluation.runner import Asking, Runner
 from langsteer.evaluation.summary import (
     PairScores,

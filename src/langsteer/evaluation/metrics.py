@@ -14,16 +14,17 @@ from typing import Literal
 import numpy as np
 
 from langsteer.data.answers import GivenAnswer
-from langsteer.evaluation.confusion import confusions
-from langsteer.evaluation.overlap import chrf, contained, exact, normalised_match
-from langsteer.evaluation.rates import (
+from langsteer.evaluation.aggregate import (
     Estimate,
     Floats,
     Rate,
+    Weighting,
     combined_average,
     combined_rate,
     harmonic_mean,
 )
+from langsteer.evaluation.confusion import confusions
+from langsteer.evaluation.overlap import chrf, contained, exact, normalised_match
 from langsteer.text.answer import visible
 from langsteer.text.degeneration import length, repetition
 from langsteer.text.detect import Detector
@@ -164,11 +165,10 @@ def estimates(measured: Sequence[Measured], seed: int = 0) -> dict[str, Estimate
 
 def _estimate(metric: Metric, having: Sequence[Measured], seed: int) -> Estimate:
     columns = np.array([[one.values[metric.name]] for one in having])
-    clusters, weights = _clusters(having), _weights(having)
     if metric.share:
-        return combined_rate(columns, _only, clusters, weights, seed)
+        return combined_rate(columns, _only, _weighting(having), seed)
     combine = np.exp if metric.kind == "logarithm" else np.asarray
-    return combined_average(columns, lambda means: combine(_only(means)), clusters, weights, seed)
+    return combined_average(columns, lambda means: combine(_only(means)), _weighting(having), seed)
 
 
 def _only(means: Floats) -> Floats:
@@ -198,24 +198,18 @@ def combined_score(
             return combined_rate(
                 columns,
                 lambda means: harmonic_mean(means[:, 0], means[:, 1]),
-                _clusters(having),
-                _weights(having),
+                _weighting(having),
                 seed,
             )
     return None
 
 
-def _clusters(measured: Sequence[Measured]) -> list[Hashable]:
-    return [
-        one.answer.cluster or one.answer.prompt or number for number, one in enumerate(measured)
+def _weighting(measured: Sequence[Measured]) -> Weighting:
+    """Every pair of languages counts the same, and within it every data set."""
+    answers = [one.answer for one in measured]
+    clusters: list[Hashable] = [
+        one.cluster or one.prompt or number for number, one in enumerate(answers)
     ]
-
-
-def _weights(measured: Sequence[Measured]) -> list[float]:
-    """One over the number of answers of the cell and of cells of the pair."""
-    cells = Counter((one.answer.pair, one.answer.dataset) for one in measured)
-    datasets = Counter(pair for pair, _ in cells)
-    return [
-        1 / (datasets[one.answer.pair] * cells[one.answer.pair, one.answer.dataset])
-        for one in measured
-    ]
+    return Weighting.balanced(
+        [one.pair for one in answers], clusters, [one.dataset for one in answers]
+    )

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
 from langsteer.data.answers import GivenAnswer
+from langsteer.evaluation.aggregate import (
+    Floats,
+    Rate,
+    Weighting,
+    combined_rate,
+    harmonic_mean,
+    rate,
+)
 from langsteer.evaluation.cases import Outcome
 from langsteer.evaluation.metrics import Measured, measure
 from langsteer.evaluation.overlap import has_chrf
-from langsteer.evaluation.rates import Floats, Rate, combined_rate, harmonic_mean, rate
 from langsteer.text.detect import Detector
+
+Thing = TypeVar("Thing")
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -46,16 +56,12 @@ class PairScores:
 def scores(outcomes: Sequence[Outcome]) -> Scores:
     """Averages in which every ordered pair of languages weighs the same.
 
-    Outcomes are drawn by concept in the bootstrap, see :mod:`langsteer.evaluation.rates`.
+    Outcomes are drawn by concept in the bootstrap, see :mod:`langsteer.evaluation.aggregate`.
 
     Raises:
         LangsteerError: There are no outcomes.
     """
-    language = rate(
-        [float(one.verdict.language_right) for one in outcomes],
-        clusters=_clusters(outcomes),
-        weights=_weights(outcomes),
-    )
+    language = rate([float(one.verdict.language_right) for one in outcomes], weighting(outcomes))
     keyed = [one for one in outcomes if one.verdict.meaning_right is not None]
     meaning = both = harmonic = None
     if keyed:
@@ -63,12 +69,12 @@ def scores(outcomes: Sequence[Outcome]) -> Scores:
             [[one.verdict.language_right, bool(one.verdict.meaning_right)] for one in keyed],
             dtype=np.float64,
         )
-        clusters, weights = _clusters(keyed), _weights(keyed)
-        meaning = rate(columns[:, 1].tolist(), clusters=clusters, weights=weights)
+        weighed = weighting(keyed)
+        meaning = rate(columns[:, 1].tolist(), weighed)
         joint: Floats = columns.prod(1)
-        both = rate(joint.tolist(), clusters=clusters, weights=weights)
+        both = rate(joint.tolist(), weighed)
         harmonic = combined_rate(
-            columns, lambda means: harmonic_mean(means[:, 0], means[:, 1]), clusters, weights
+            columns, lambda means: harmonic_mean(means[:, 0], means[:, 1]), weighed
         )
     return Scores(
         language_rate=language,
@@ -80,32 +86,34 @@ def scores(outcomes: Sequence[Outcome]) -> Scores:
     )
 
 
+def grouped(things: Iterable[Thing], key: Callable[[Thing], Key]) -> dict[Key, list[Thing]]:
+    """Things by what `key` says of each, in order of appearance."""
+    groups: dict[Key, list[Thing]] = {}
+    for one in things:
+        groups.setdefault(key(one), []).append(one)
+    return groups
+
+
 def by_family(outcomes: Iterable[Outcome]) -> dict[str, dict[str, Scores]]:
     """Family → condition → scores, in order of appearance."""
-    groups: dict[str, dict[str, list[Outcome]]] = {}
-    for one in outcomes:
-        family = groups.setdefault(one.case.prompt.family, {})
-        family.setdefault(one.condition, []).append(one)
     return {
-        family: {condition: scores(found) for condition, found in conditions.items()}
-        for family, conditions in groups.items()
+        family: {
+            condition: scores(answered)
+            for condition, answered in grouped(found, lambda one: one.condition).items()
+        }
+        for family, found in grouped(outcomes, lambda one: one.case.prompt.family).items()
     }
 
 
 def scores_by_pair(outcomes: Iterable[Outcome]) -> dict[tuple[str, str], Scores]:
     """Source and target → scores with intervals, sorted."""
-    groups: dict[tuple[str, str], list[Outcome]] = {}
-    for one in outcomes:
-        groups.setdefault((one.case.source, one.case.target), []).append(one)
-    return {pair: scores(groups[pair]) for pair in sorted(groups)}
+    return {pair: scores(found) for pair, found in sorted(grouped(outcomes, _pair).items())}
 
 
 def by_target(outcomes: Iterable[Outcome]) -> dict[str, Scores]:
     """Target language → scores over all its source languages, which weigh the same, sorted."""
-    groups: dict[str, list[Outcome]] = {}
-    for one in outcomes:
-        groups.setdefault(one.case.target, []).append(one)
-    return {target: scores(groups[target]) for target in sorted(groups)}
+    groups = grouped(outcomes, lambda one: one.case.target)
+    return {target: scores(found) for target, found in sorted(groups.items())}
 
 
 def measured(
@@ -147,7 +155,7 @@ def given(one: Outcome) -> GivenAnswer:
         references=groups[0] if len(groups) == 1 else (),
         group=one.condition,
         dataset=one.case.prompt.family,
-        cluster=_cluster(one),
+        cluster=cluster(one),
     )
 
 
@@ -162,9 +170,6 @@ def _number(value: bool | None) -> float | None:
 
 def by_pair(outcomes: Iterable[Outcome]) -> list[PairScores]:
     """The rates of every ordered pair, sorted."""
-    groups: dict[tuple[str, str], list[Outcome]] = {}
-    for one in outcomes:
-        groups.setdefault((one.case.source, one.case.target), []).append(one)
     return [
         PairScores(
             source,
@@ -173,27 +178,8 @@ def by_pair(outcomes: Iterable[Outcome]) -> list[PairScores]:
             _mean_or_none([one.verdict.meaning_right for one in found]),
             len(found),
         )
-        for (source, target), found in sorted(groups.items())
+        for (source, target), found in sorted(grouped(outcomes, _pair).items())
     ]
-
-
-def objective(outcomes: Sequence[Outcome]) -> float:
-    """What tuning maximises: the mean over families of a harmonic mean.
-
-    It is that of the share in the right language and the share in which both are right.
-
-    A family without keys counts with its language rate alone.
-    """
-    families: dict[str, list[Outcome]] = {}
-    for one in outcomes:
-        families.setdefault(one.case.prompt.family, []).append(one)
-    values = []
-    for found in families.values():
-        language = np.array([float(np.mean([one.verdict.language_right for one in found]))])
-        both = _mean_or_none([one.verdict.both for one in found])
-        value = language if both is None else harmonic_mean(language, np.array([both]))
-        values.append(float(value[0]))
-    return float(np.mean(values))
 
 
 def _mean_or_none(values: Iterable[bool | None]) -> float | None:
@@ -201,14 +187,15 @@ def _mean_or_none(values: Iterable[bool | None]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def _clusters(outcomes: Sequence[Outcome]) -> list[str]:
-    return [_cluster(one) for one in outcomes]
+def weighting(outcomes: Sequence[Outcome]) -> Weighting:
+    """Every ordered pair of languages counts the same; outcomes of a concept are a cluster."""
+    return Weighting.balanced(list(map(_pair, outcomes)), list(map(cluster, outcomes)))
 
 
-def _cluster(one: Outcome) -> str:
+def cluster(one: Outcome) -> str:
+    """What an outcome shares with others: the last concept of its prompt, or the prompt."""
     return (one.case.prompt.concepts or (one.case.prompt.text,))[-1]
 
 
-def _weights(outcomes: Sequence[Outcome]) -> list[float]:
-    sizes = Counter((one.case.source, one.case.target) for one in outcomes)
-    return [1 / sizes[one.case.source, one.case.target] for one in outcomes]
+def _pair(one: Outcome) -> tuple[str, str]:
+    return one.case.source, one.case.target

@@ -4,7 +4,7 @@ Fill a `Report` and hand it to `write_report`; `write_comparison` draws the comp
 alone, for results from anywhere.
 """
 
-from langsteer.evaluation.rates import Rate
+from langsteer.evaluation.aggregate import Rate
 from langsteer.evaluation.summary import PairScores
 from langsteer.evaluation.words import WordProbabilities
 from langsteer.report.data import (

@@ -8,8 +8,8 @@ number that was not measured is `None`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from langsteer.evaluation.aggregate import Estimate, Rate
 from langsteer.evaluation.metrics import Better
-from langsteer.evaluation.rates import Estimate, Rate
 from langsteer.evaluation.summary import PairScores, Scores
 from langsteer.evaluation.words import WordProbabilities
 from langsteer.space.space import OperatingPoint

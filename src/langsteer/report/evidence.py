@@ -7,7 +7,7 @@ not tuned has none, and trials at several layers at once have no place among sin
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from langsteer.evaluation.rates import Rate
+from langsteer.evaluation.aggregate import Rate
 from langsteer.report.data import LayerPoint, LayerStrengthPoint, MethodResult
 from langsteer.space.space import OperatingPoint
 

@@ -2,7 +2,7 @@
 
 import math
 
-from langsteer.evaluation.rates import Estimate, Rate
+from langsteer.evaluation.aggregate import Estimate, Rate
 
 SPACE = "\N{NO-BREAK SPACE}"
 DASH = "\N{EN DASH}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from langsteer.data.spreadsheets import csv_bytes
-from langsteer.evaluation.rates import Rate
+from langsteer.evaluation.aggregate import Rate
 from langsteer.report import numbers
 
 Kind = Literal["text", "rate", "real", "count"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from langsteer.evaluation.cases import Case, Outcome
-from langsteer.evaluation.summary import objective
+from langsteer.evaluation.objective import objective
 from langsteer.space.space import OperatingPoint, PairPoint
 from langsteer.tuning.asking import Asker
 from langsteer.tuning.comparing import surely_better

@@ -13,13 +13,14 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from langsteer.errors import LangsteerError
+from langsteer.evaluation.aggregate import interval
 from langsteer.evaluation.cases import Case
 from langsteer.evaluation.summary import Scores, scores
 from langsteer.space.space import OperatingPoint
 from langsteer.tuning import strength
 from langsteer.tuning.asking import Answering, Asker
 from langsteer.tuning.cases import in_order
-from langsteer.tuning.comparing import compare, interval
+from langsteer.tuning.comparing import compare
 from langsteer.tuning.halving import FINALISTS, FIRST, halve
 from langsteer.tuning.journal import Journal
 from langsteer.tuning.pairs import own_points

@@ -7,9 +7,9 @@ from math import exp, log, sqrt
 
 import numpy as np
 
+from langsteer.evaluation.aggregate import Floats, interval
 from langsteer.evaluation.cases import Outcome
-from langsteer.evaluation.rates import Floats
-from langsteer.tuning.comparing import Compared, compare, interval
+from langsteer.tuning.comparing import Compared, compare
 
 Columns = dict[float, Sequence[Outcome]]
 STEP = sqrt(2)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from langsteer.evaluation.cases import Case, Outcome
-from langsteer.evaluation.summary import objective
+from langsteer.evaluation.objective import objective
 from langsteer.space.space import OperatingPoint
 from langsteer.tuning.asking import Asker
 

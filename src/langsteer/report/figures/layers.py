@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from langsteer.evaluation.rates import Rate
+from langsteer.evaluation.aggregate import Rate
 from langsteer.report import numbers
 from langsteer.report.data import LayerPoint
 from langsteer.report.drawing import Canvas, Chart, layer_axis, percent_axis

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from langsteer.errors import ReportError
-from langsteer.evaluation.rates import Rate
+from langsteer.evaluation.aggregate import Rate
 from langsteer.report import numbers
 from langsteer.report.data import MethodResult
 from langsteer.report.drawing import Canvas, Chart

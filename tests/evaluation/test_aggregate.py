@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from langsteer.errors import LangsteerError
-from langsteer.evaluation.rates import combined_rate, harmonic_mean, rate
+from langsteer.evaluation.aggregate import Weighting, combined_rate, harmonic_mean, rate
 
 
 def test_the_value_is_the_weighted_mean() -> None:
-    found = rate([1, 0, 1], weights=[1, 2, 1])
+    found = rate([1, 0, 1], Weighting.balanced(["a", "b", "a"], range(3)))
     assert found.value == pytest.approx(0.5)
     assert found.n == 3
 
@@ -26,8 +26,8 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
 
 def test_copies_within_a_cluster_add_no_certainty() -> None:
     values = [1.0, 0.0, 1.0, 1.0, 0.0, 1.0]
-    once = rate(values, clusters=range(6))
-    copied = rate(values * 10, clusters=list(range(6)) * 10)
+    once = rate(values, Weighting.plain(6, range(6)))
+    copied = rate(values * 10, Weighting.plain(60, list(range(6)) * 10))
     naive = rate(values * 10)
     assert copied.high - copied.low == pytest.approx(once.high - once.low)
     assert naive.high - naive.low < 0.6 * (copied.high - copied.low)
@@ -62,3 +62,18 @@ def test_a_combination_is_drawn_jointly() -> None:
     columns = np.stack([values, 1 - values], 1)
     found = combined_rate(columns, lambda means: means.sum(1) / 2)
     assert found.value == found.low == found.high == pytest.approx(0.5)
+
+
+def test_pairs_weigh_the_same_and_within_them_their_parts() -> None:
+    pairs, parts = ["a"] * 5 + ["b"] * 2, ["x", "x", "x", "y", "y", "x", "x"]
+    weights = Weighting.balanced(pairs, range(7), parts).weights
+    assert weights[:5].sum() == pytest.approx(weights[5:].sum())
+    assert weights[:3].sum() == pytest.approx(weights[3:5].sum())
+
+
+def test_what_each_outcome_counts_in_each_draw_is_the_draw_of_its_cluster() -> None:
+    weighting = Weighting.balanced(["a", "a", "b"], ["k", "l", "k"])
+    drawn = weighting.drawn(seed=4)
+    assert drawn[0].tolist() == [0.5, 0.5, 1.0]
+    assert (drawn[1:] == weighting.draws(seed=4)[:, [0, 1, 0]] * weighting.weights).all()
+    assert (weighting.draws().sum(1) == 2).all()
