@@ -59,7 +59,7 @@ def untouched(loaded: Model, space: Space, point: OperatingPoint, asked: PromptS
     found = answers(loaded, rows, edits)
     always = answers(loaded, rows, [replace(edit, guard=None) for edit in edits])
     same = sum(a == b for a, b in zip(plain, found, strict=True))
-    idle = sum(edit.guard is not None and edit.guard.tally.acted == 0 for edit in edits)
+    idle = sum(edit.guard is not None and edit.guard.stats.acted == 0 for edit in edits)
     bare = sum(a == b for a, b in zip(plain, always, strict=True))
     print(
         f"  untouched: {same} of {len(rows)} (never acted: {idle}); without the guard {bare}",
@@ -93,7 +93,7 @@ def steered(
             f"{meaning / len(todo):.3f}, both {both / len(todo):.3f} of {len(todo)}",
             flush=True,
         )
-    tallies = [edit.guard.tally for edit in with_guard if edit.guard is not None]
+    tallies = [edit.guard.stats for edit in with_guard if edit.guard is not None]
     acted, selected = sum(t.acted for t in tallies), sum(t.selected for t in tallies)
     print(f"  the guard let the edit act at {acted / selected:.3f} of the positions", flush=True)
 

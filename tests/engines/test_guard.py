@@ -19,7 +19,7 @@ from langsteer.edits.scope import Scope
 from langsteer.engines.transformers.answers import AnswerOptions, answer_in
 from langsteer.engines.transformers.chat import render
 from langsteer.engines.transformers.generation import Generation
-from langsteer.engines.transformers.guarded import Watch
+from langsteer.engines.transformers.guarded import GuardedRows
 from langsteer.engines.transformers.hooks import Forward, Prompt
 from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.source import source_languages
@@ -113,8 +113,8 @@ def test_it_acts_where_the_plain_way_says(
     changed = (latents(text, edit, prompt) != latents(text, None, prompt)).any(-1).tolist()
     wanted = plain_acts(text, edit.guard, prompt)
     assert changed == [False, *wanted[1:]], "a leading special token is never edited"
-    assert edit.guard.tally.acted == sum(changed)
-    assert edit.guard.tally.selected == len(changed) - 1
+    assert edit.guard.stats.acted == sum(changed)
+    assert edit.guard.stats.selected == len(changed) - 1
 
 
 def test_a_row_in_the_target_language_is_untouched_beside_one_that_is_not() -> None:
@@ -128,7 +128,7 @@ def test_a_row_in_the_target_language_is_untouched_beside_one_that_is_not() -> N
             found = stream.model(batch).logits
     assert torch.equal(found[0], plain[0])
     assert torch.equal(found[1], always[1])
-    assert (edit.guard.tally.acted, edit.guard.tally.selected) == (8, 16)
+    assert (edit.guard.stats.acted, edit.guard.stats.selected) == (8, 16)
 
 
 PROMPTS = ["xyzabcabca", "zyx", "mnomno", "abc"]
@@ -158,7 +158,7 @@ def test_it_decides_and_counts_alike_however_the_passes_are_cut(options: dict) -
         (alone,), _ = run(stream, [prompt], edit, max_new_tokens=12, **options)
         assert alone == wanted
         if edit is not None:
-            found, before = edit.guard.tally, shared.guard.tally
+            found, before = edit.guard.stats, shared.guard.stats
             assert (found.acted, found.selected) == (before.acted, before.selected)
             assert found.selected == 12, "one position for each new token"
             acted.append(found.acted)
@@ -172,7 +172,7 @@ def test_rejected_candidates_leave_no_trace() -> None:
     right, wrong = torch.tensor([ids("abxyzabc")[1:]]), torch.tensor([ids("zzzzaaaa")[1:]])
 
     def passes(*guesses: tuple[int, Tensor]) -> tuple[Tensor, tuple[int, int]]:
-        mine = replace(edit, guard=replace(edit.guard, tally=type(edit.guard.tally)()))
+        mine = replace(edit, guard=replace(edit.guard, stats=type(edit.guard.stats)()))
         with torch.no_grad(), steering(stream, mine, prompt={"input_ids": prompt}):
             cache = stream.model(prompt, use_cache=True).past_key_values
             for start, guess in guesses:
@@ -180,7 +180,7 @@ def test_rejected_candidates_leave_no_trace() -> None:
                 if surplus:
                     cache.crop(-surplus)
                 out = stream.model(guess, past_key_values=cache, use_cache=True)
-        return out.logits[:, -1], (mine.guard.tally.acted, mine.guard.tally.selected)
+        return out.logits[:, -1], (mine.guard.stats.acted, mine.guard.stats.selected)
 
     plain, counted = passes((0, right))
     found, recounted = passes((0, wrong), (0, right[:, :3]), (3, wrong[:, :4]), (3, right[:, 3:]))
@@ -199,7 +199,7 @@ def test_nothing_counts_after_a_row_has_ended(options: dict) -> None:
         pytest.skip("the token comes sooner")
     again = mixed()
     run(stream, prompts, again, max_new_tokens=12, eos_token_id=end, **options)
-    assert again[0].guard.tally.selected == 5
+    assert again[0].guard.stats.selected == 5
 
 
 def test_a_loop_without_generate_counts_each_position_once() -> None:
@@ -208,7 +208,7 @@ def test_a_loop_without_generate_counts_each_position_once() -> None:
     with torch.no_grad(), steering(stream, edit, prompt={"input_ids": batch[:, :3]}):
         for end in range(3, 8):
             stream.model(batch[:, :end], use_cache=False)
-    assert edit.guard.tally.selected == 2 * 6
+    assert edit.guard.stats.selected == 2 * 6
 
 
 def test_a_prompt_in_pieces_cannot_be_edited_before_its_end() -> None:
@@ -232,7 +232,7 @@ def test_cut_anywhere_the_decisions_are_those_of_one_pass(
 
     def acts(size: int) -> list[bool]:
         prompt = Prompt(real)
-        watch, found = Watch([guard], prompt, frozenset()), []
+        watch, found = GuardedRows([guard], prompt, frozenset()), []
         for start in range(0, len(values), size):
             piece = z[:, start : start + size]
             decided = watch.acts(Forward(prompt, start, piece.shape[1], 1, None), piece)
@@ -294,8 +294,8 @@ def test_on_the_embedded_model_it_acts_only_where_it_is_needed() -> None:
             if other != source:
                 edit = Edit({layer: last.map(other, source, layer)}, scope=scope, guard=guard)
                 assert model.generate([text], edit, Generation(max_new_tokens=12)) == [plain]
-        assert guard.tally.acted == 0
-        assert guard.tally.selected > 0
+        assert guard.stats.acted == 0
+        assert guard.stats.selected > 0
 
 
 def test_a_prompt_that_is_answered_in_the_target_language_anyway_has_no_edit() -> None:

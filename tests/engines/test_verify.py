@@ -12,7 +12,7 @@ import tiny
 from langsteer.data.corpus import Corpus, Text
 from langsteer.edits.edit import Edit
 from langsteer.edits.scope import Scope, Window
-from langsteer.engines.transformers import batch as plan
+from langsteer.engines.transformers import batch
 from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.stream import ResidualStream
 from langsteer.engines.transformers.verify import verify, verify_stream
@@ -42,32 +42,32 @@ def test_blocks_that_were_replaced_after_binding_are_noticed() -> None:
 
 
 def test_strength_zero_that_moves_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    table = plan._table
+    add = batch._add
     monkeypatch.setattr(Edit, "idle", property(lambda edit: not edit.maps))
-    monkeypatch.setattr(plan, "_table", lambda *given: table(*given) + 1e-3)
+    monkeypatch.setattr(batch, "_add", lambda *given: add(*given) + 1e-3)
     assert failed(llama()) == {"strength 0"}
 
 
 def test_a_strength_zero_that_is_only_close_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Subtract and add again: equal to rounding, and not bit for bit."""
-    apply = plan.Plan.apply
+    apply = batch.BatchEdit.apply
 
     def roundabout(self, forward, layer, hidden):
         there = apply(self, forward, layer, hidden)
         return (there + 3.7) - 3.7
 
     monkeypatch.setattr(Edit, "idle", property(lambda edit: not edit.maps))
-    monkeypatch.setattr(plan.Plan, "apply", roundabout)
+    monkeypatch.setattr(batch.BatchEdit, "apply", roundabout)
     assert "strength 0" in failed(llama())
 
 
 def test_an_edit_outside_its_scope_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan.Plan, "_select", lambda *_: True)
+    monkeypatch.setattr(batch.BatchEdit, "_select", lambda *_: True)
     assert "positions" in failed(llama())
 
 
 def test_an_edit_that_does_nothing_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan.Plan, "apply", lambda self, forward, layer, hidden: hidden)
+    monkeypatch.setattr(batch.BatchEdit, "apply", lambda self, forward, layer, hidden: hidden)
     assert failed(llama()) == {"positions", "unsteered rows", "first generated token"}
 
 
@@ -80,19 +80,19 @@ def test_a_hook_that_is_gone_is_noticed() -> None:
 def test_a_row_that_takes_its_neighbours_edit_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     from langsteer.engines.transformers import steered as context
 
-    rows_of = context.rows_of
-    monkeypatch.setattr(context, "rows_of", lambda *given: rows_of(*given)[:1] * given[1])
+    per_row = context.per_row
+    monkeypatch.setattr(context, "per_row", lambda *given: per_row(*given)[:1] * given[1])
     assert failed(llama()) == {"unsteered rows"}
 
 
 def scaled(monkeypatch: pytest.MonkeyPatch, factor) -> None:
     """Let the strength of every edit depend on the forward pass it is part of."""
-    apply = plan.Plan.apply
+    apply = batch.BatchEdit.apply
 
     def wrong(self, forward, layer, hidden):
         return hidden + factor(forward) * (apply(self, forward, layer, hidden) - hidden)
 
-    monkeypatch.setattr(plan.Plan, "apply", wrong)
+    monkeypatch.setattr(batch.BatchEdit, "apply", wrong)
 
 
 def test_an_edit_that_depends_on_padding_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,7 +72,6 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.xfail(reason="edits.table is not there yet", strict=False)
 def test_a_space_and_its_edits_need_nothing_heavy(space: Path) -> None:
     code = f"""
 from langsteer import Space

@@ -41,7 +41,6 @@ FREE = {"langsteer", "langsteer.__main__", "langsteer.legacy"}
 MOST_PARAMETERS = 8
 
 UNFINISHED_IMPORTS = {
-    ("langsteer.edits.scope", "engines.transformers"),
     ("langsteer.evaluation.evaluate", "cli"),
     ("langsteer.evaluation.evaluate", "report"),
     ("langsteer.evaluation.evaluate", "tuning"),
@@ -57,7 +56,7 @@ UNFINISHED_CLASSES = {
     "Part",
     "Prompt",
 }
-UNFINISHED_BLOCKS = {"edits", "engines.transformers", "evaluation", "tuning"}
+UNFINISHED_BLOCKS = {"engines.transformers", "evaluation", "tuning"}
 """What still breaks a rule. Nothing may be added; what no longer breaks it is taken out."""
 
 house = House(Path(__file__).parents[2])

@@ -32,7 +32,8 @@ def test_plain_tensors_come_back_bit_for_bit_with_the_strength_folded_in(tmp_pat
     [
         (edit(scope=Scope.parse("generated")), "--scope all"),
         (edit(restore_norm=True), "restore_norm"),
-        (Edit({0: Diagonal(torch.ones(8), torch.ones(8))}), "Diagonal"),
+        (Edit({0: Diagonal(torch.ones(8), torch.ones(8))}), "diagonal"),
+        (edit(scope=Scope(excluded=frozenset({3}))), "by tokens"),
         (Edit({}), "no layer"),
     ],
 )

@@ -73,7 +73,7 @@ class Edit:
 Edits = Edit | Sequence[Edit | None] | None
 
 
-def rows_of(edits: Edits, rows: int) -> tuple[Edit | None, ...]:
+def per_row(edits: Edits, rows: int) -> tuple[Edit | None, ...]:
     """One edit, or None, for each of `rows` prompts; idle edits become None."""
     given = (edits,) * rows if edits is None or isinstance(edits, Edit) else tuple(edits)
     if len(given) != rows:

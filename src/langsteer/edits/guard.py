@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Lock
@@ -20,14 +21,14 @@ FLOOR = 1e-4
 
 
 @dataclass(eq=False)
-class Tally:
+class GuardStats:
     """How often a guard let its edit act, in positions that the edit's scope selects.
 
     Each position of each row counts once, however often it was computed. Of a generation by the
     model's own `generate` count the positions of the prompt and those that decided a token which
     was kept: none after a row has ended, none of rejected candidates. In loops that call the model
     themselves, all positions up to the end of the last pass count. The counts are those of
-    generations that are over and of `steering` blocks that have been left.
+    generations that are over and of `steering` contexts that have been left.
     """
 
     acted: int = 0
@@ -59,13 +60,14 @@ class Guard:
     decides anew, from the last `window` tokens, none of them before those: above `margin` the row
     is left alone, at `-margin` or less it is steered; between the two it goes on as before.
 
-    No edit reaches what is read: the blocks up to `layer` are never edited, so the latents there
+    No edit reaches what is read: the layers up to `layer` are never edited, so the latents there
     are those of the unsteered model for the same tokens, whatever was done to earlier columns. An
     edit shows only in the tokens that it led to, which is what the guard is to see. A standing
     depends on the row's tokens alone, not on how the forward passes are cut: with a cache or
     without, alone or in a batch, the guard decides alike.
 
     `directions` [d, others] and `offsets` [others] are the readout: `z @ directions + offsets`.
+    `Readout` works out what follows from it, for any number of rows and whoever runs the model.
     """
 
     target: str
@@ -75,7 +77,7 @@ class Guard:
     window: int = WINDOW
     margin: float = MARGIN
     reach: int = REACH
-    tally: Tally = field(default_factory=Tally)
+    stats: GuardStats = field(default_factory=GuardStats)
 
     def __post_init__(self) -> None:
         if not 1 <= self.reach <= self.window or self.margin < 0:
@@ -101,7 +103,7 @@ class Guard:
         Args:
             statistics: those of the model, in the target language and in others.
             target: the language to be reached.
-            layer: the block at whose output to read: the first layer of the edit.
+            layer: the layer at whose output to read: the first layer of the edit.
             others: the languages to tell it from; all others there if None.
             window: how many of the last tokens of an answer count.
             margin: how far from the middle, on a scale of -1 to 1, a row must be to change sides.
@@ -136,6 +138,115 @@ class Guard:
             margin,
             min(reach_of(statistics), window) if reach is None else reach,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class GuardState:
+    """What guards remember of their rows after a token: nothing is ever changed in it.
+
+    Keep the states of earlier tokens to go back to them, as when candidates are rejected.
+    """
+
+    scores: tuple[Tensor, ...]
+    """Of the last tokens, the oldest first, at most the window: each [rows, others]."""
+    counted: tuple[Tensor | None, ...]
+    """For each of them the rows [rows] (bool) in which it counts; None for all rows."""
+    acting: Tensor
+    """[rows] (bool): whether the edit acts at the last of them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Readout:
+    """The guards of some rows, all of one window: what they read, and what they decide from it.
+
+    Rows without a guard have the limits `inf`: their edits always act.
+    """
+
+    directions: Tensor
+    """[d, others] if all rows have the same guard, else [rows, d, others]."""
+    offsets: Tensor
+    """[others], or [rows, 1, others]."""
+    starts_at: Tensor
+    """[rows]: the standing at or below which an edit begins to act."""
+    goes_on_at: Tensor
+    """[rows]: the standing at or below which an edit that acts goes on."""
+    window: int
+
+    @classmethod
+    def of(cls, guards: Sequence[Guard | None], device: torch.device) -> Readout:
+        """The readout for rows with these guards, at least one of them a guard."""
+        given = [guard for guard in guards if guard is not None]
+        shown = given[0]
+        if all(guard is shown for guard in given):
+            directions, offsets = shown.directions, shown.offsets
+        else:
+            each = [guard or shown for guard in guards]
+            directions = torch.stack([guard.directions for guard in each])
+            offsets = torch.stack([guard.offsets for guard in each])[:, None]
+        margins = [None if guard is None else guard.margin for guard in guards]
+        low = [math.inf if margin is None else -margin for margin in margins]
+        high = [math.inf if margin is None else margin for margin in margins]
+        return cls(
+            directions.to(device),
+            offsets.to(device),
+            torch.tensor(low, device=device),
+            torch.tensor(high, device=device),
+            shown.window,
+        )
+
+    def scores(self, latents: Tensor) -> Tensor:
+        """Where latents [rows, n, d] stand to each other language [rows, n, others], in float32."""
+        wide = latents.float()
+        if self.directions.ndim == 3:
+            return torch.baddbmm(self.offsets, wide, self.directions)
+        flat = torch.addmm(self.offsets, wide.flatten(0, 1), self.directions)
+        return flat.view(*latents.shape[:2], -1)
+
+    def begin(self, scores: Tensor, counted: Tensor | None = None) -> tuple[GuardState, Tensor]:
+        """The first decision, from the last tokens of the prompts.
+
+        Args:
+            scores: of the last tokens of each prompt, the last of all last: [rows, n, others].
+            counted: which of them count [rows, n] (bool); None for all.
+
+        Returns:
+            the state at the end of the prompt, and where the edit acts [rows].
+        """
+        *before, last = scores.unbind(1)
+        masks = [None] * scores.shape[1] if counted is None else list(counted.unbind(1))
+        acting = torch.zeros_like(self.starts_at, dtype=torch.bool)
+        state = GuardState(tuple(before), tuple(masks[:-1]), acting)
+        return self.step(state, last, masks[-1])
+
+    def step(
+        self, state: GuardState, scores: Tensor, counted: Tensor | None = None
+    ) -> tuple[GuardState, Tensor]:
+        """The decision at one more token of each row: a function of its arguments alone.
+
+        Args:
+            state: what is known of the tokens before it.
+            scores: of the token [rows, others].
+            counted: the rows in which it counts [rows] (bool); None for all.
+
+        Returns:
+            the state after the token, and where the edit acts [rows].
+        """
+        recent = (*state.scores, scores)[-self.window :]
+        masks = (*state.counted, counted)[-self.window :]
+        least = _mean(recent, masks).amin(-1)
+        limit = torch.where(state.acting, self.goes_on_at, self.starts_at)
+        acting = least <= limit
+        return GuardState(recent, masks, acting), acting
+
+
+def _mean(scores: Sequence[Tensor], counted: Sequence[Tensor | None]) -> Tensor:
+    """The mean [rows, others] over those scores that count in a row; 0 where none does."""
+    stacked = torch.stack(tuple(scores))
+    if all(mask is None for mask in counted):
+        return stacked.mean(0)
+    every = torch.ones_like(stacked[0, :, 0], dtype=torch.bool)
+    masks = torch.stack([every if mask is None else mask for mask in counted])[..., None]
+    return torch.where(masks, stacked, 0.0).sum(0) / masks.sum(0).clamp(min=1)
 
 
 def precision(statistics: Statistics, layer: int) -> Tensor:

@@ -1,20 +1,23 @@
-"""Scopes: which positions of a sequence are edited."""
+"""Scopes: which tokens are edited.
+
+A scope asks of a token only where it stands in its sequence, how long the prompt of the sequence is
+and which token it is. How an engine lays tokens out, in a padded batch or one after another, is its
+own affair.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from langsteer.engines.transformers.hooks import Prompt
 from langsteer.errors import ScopeError
 
 _FOREVER = 2**62
-_NEVER = -(2**62)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +58,11 @@ class Window:
             inside &= position < self.end
         return inside
 
-    def columns(self, first: int, last: int) -> tuple[int, int]:
-        """The half-open interval of columns, for a prompt from column `first` to `last`."""
-        origin = first if self.origin == "start" else last + 1
-        begin = _NEVER if self.begin is None else origin + self.begin
-        end = _FOREVER if self.end is None else origin + self.end
-        return begin, end
+    def span(self, prompt_length: int) -> tuple[int, int]:
+        """The half-open interval of positions, for a prompt of this many tokens."""
+        origin = 0 if self.origin == "start" else prompt_length
+        begin = 0 if self.begin is None else max(origin + self.begin, 0)
+        return begin, _FOREVER if self.end is None else origin + self.end
 
 
 _NAMED: dict[str, tuple[Window, bool]] = {  # name -> window, whether a leading BOS is spared
@@ -131,47 +133,51 @@ class Scope:
         """Whether the scope looks at token ids."""
         return self.tokens is not None or bool(self.excluded)
 
-    def spans(self, first: int, last: int) -> list[tuple[int, int]]:
-        """The half-open column intervals, for a prompt from column `first` to `last`."""
-        return [window.columns(first, last) for window in self.windows]
+    @property
+    def everywhere(self) -> bool:
+        """Whether every token is edited, one that leads as beginning of sequence set aside."""
+        whole = any(
+            not window.begin and window.end is None
+            for window in self.windows
+            if window.origin == "start" or window.begin is None
+        )
+        return whole and not self.by_token
 
-    def in_generated(self, columns: int, first: int, last: int) -> tuple[tuple[int, int], ...]:
-        """The half-open column intervals after a prompt from `first` to `last`: from `columns` on.
+    def spans(self, prompt_length: int) -> list[tuple[int, int]]:
+        """The half-open intervals of positions, for a prompt of this many tokens."""
+        return [window.span(prompt_length) for window in self.windows]
 
-        Where padding follows the prompt, the answer begins after it.
-        """
-        spans = self.spans(columns - 1 - last + first, columns - 1)
-        return tuple((max(begin, columns), end) for begin, end in spans if end > columns)
+    def selects(
+        self,
+        position: Tensor,
+        prompt_length: Tensor,
+        token_id: Tensor | None,
+        bos: Set[int] = frozenset(),
+    ) -> Tensor:
+        """Which tokens are edited, each by itself (bool).
 
-    def in_prompt(self, prompt: Prompt, rows: Sequence[int], bos: frozenset[int]) -> Tensor:
-        """Which columns of the prompts in these rows are edited [rows, columns] (bool, CPU).
+        Args:
+            position: the number of each token in its sequence, from 0 on; below 0 is padding.
+            prompt_length: the number of tokens in the prompt of its sequence.
+            token_id: which token it is; None where that is not known. The three broadcast.
+            bos: the beginning-of-sequence tokens of the model.
 
         Raises:
-            ScopeError: the scope needs token ids and there are none, or it selects nothing at all.
+            ScopeError: the scope needs token ids and there are none.
         """
-        if self.by_token and prompt.ids is None:
-            raise ScopeError("a scope by token needs input_ids, but the prompt is given as vectors")
-        real = prompt.real[rows]
-        bounds = ends(real)
-        first, last = torch.tensor(bounds).T[..., None]
-        chosen = torch.zeros_like(real)
+        if self.by_token and token_id is None:
+            raise ScopeError("a scope by token needs input_ids, but vectors were passed")
+        after = position - prompt_length
+        chosen = torch.zeros_like(after, dtype=torch.bool)
         for window in self.windows:
-            origin = first if window.origin == "start" else last + 1
-            chosen |= window.holds(torch.arange(prompt.columns) - origin)
-        chosen &= real
-        if prompt.ids is not None:
-            ids = prompt.ids[rows]
-            chosen &= self.allows(ids)
-            if self.spare_bos:
-                for row, (begin, _) in enumerate(bounds):
-                    if int(ids[row, begin]) in bos:
-                        chosen[row, begin] = False
-        for row in (~chosen.any(1)).nonzero()[:, 0].tolist():
-            if all(end <= prompt.columns for _, end in self.spans(*bounds[row])):
-                raise ScopeError(
-                    f"the scope {self} selects nothing in prompt {rows[row]}, "
-                    f"which has {int(real[row].sum())} tokens"
-                )
+            chosen |= window.holds(position if window.origin == "start" else after)
+        chosen = chosen & (position >= 0)
+        if token_id is None:
+            return chosen
+        if self.by_token:
+            chosen = chosen & self.allows(token_id)
+        if self.spare_bos and bos:
+            chosen = chosen & ~((position == 0) & torch.isin(token_id, _tensor(bos, token_id)))
         return chosen
 
     def allows(self, ids: Tensor) -> Tensor:
@@ -184,20 +190,7 @@ class Scope:
         return allowed
 
 
-def ends(real: Tensor) -> list[tuple[int, int]]:
-    """The first and the last column that hold a token, for each row of `real` [rows, columns].
-
-    Raises:
-        ScopeError: none does.
-    """
-    if not bool(real.any(1).all()):
-        raise ScopeError("a prompt is empty: all of it is padding; give it at least one token")
-    first = real.byte().argmax(1)
-    last = real.shape[1] - 1 - real.flip(1).byte().argmax(1)
-    return list(zip(first.tolist(), last.tolist(), strict=True))
-
-
-def _tensor(tokens: frozenset[int], like: Tensor) -> Tensor:
+def _tensor(tokens: Set[int], like: Tensor) -> Tensor:
     return torch.tensor(sorted(tokens), dtype=like.dtype, device=like.device)
 
 

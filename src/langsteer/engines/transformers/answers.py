@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from langsteer.edits.edit import Edit
-from langsteer.edits.guard import Tally
+from langsteer.edits.guard import GuardStats
 from langsteer.engines.transformers.chat import ChatOptions, Messages, Rendered, render
 from langsteer.engines.transformers.generation import Events, Generation, generate
 from langsteer.engines.transformers.source import source_languages
@@ -101,14 +101,14 @@ def _counted(edit: Edit | None) -> Edit | None:
     """The edit with a guard that counts for one prompt alone."""
     if edit is None or edit.guard is None:
         return edit
-    return replace(edit, guard=replace(edit.guard, tally=Tally()))
+    return replace(edit, guard=replace(edit.guard, stats=GuardStats()))
 
 
 def _acted(edit: Edit | None) -> float | None:
     if edit is None or edit.guard is None:
         return None
-    tally = edit.guard.tally
-    return tally.acted / tally.selected if tally.selected else 0.0
+    stats = edit.guard.stats
+    return stats.acted / stats.selected if stats.selected else 0.0
 
 
 def _sources(

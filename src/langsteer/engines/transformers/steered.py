@@ -10,8 +10,8 @@ from weakref import WeakKeyDictionary, ref
 
 from torch import Tensor
 
-from langsteer.edits.edit import Edit, Edits, rows_of
-from langsteer.engines.transformers.batch import Plan
+from langsteer.edits.edit import Edit, Edits, per_row
+from langsteer.engines.transformers.batch import BatchEdit
 from langsteer.engines.transformers.hooks import Forward, Prompt
 from langsteer.engines.transformers.stream import ResidualStream
 from langsteer.errors import SteeringError
@@ -75,8 +75,8 @@ class Steering:
             layer for edit in given if edit is not None and not edit.idle for layer in edit.maps
         }
         self._bos = bos_tokens(stream.model.config)
-        self._plans: WeakKeyDictionary[Prompt, dict[int, Plan]] = WeakKeyDictionary()
-        self._unsettled: list[tuple[ref[Prompt], Plan]] = []
+        self._plans: WeakKeyDictionary[Prompt, dict[int, BatchEdit]] = WeakKeyDictionary()
+        self._unsettled: list[tuple[ref[Prompt], BatchEdit]] = []
 
     def edit(self, forward: Forward, index: int, hidden: Tensor) -> Tensor:
         """The output of block `index`, edited."""
@@ -120,30 +120,30 @@ class Steering:
         """A generation is over: count what the guards did in it."""
         for plan in self._plans.get(prompt, {}).values():
             if plan.guarded:
-                plan.settle(kept())
+                plan.finish(kept())
 
     def settle(self) -> None:
         """Count what the guards did in all that has run."""
         for _, plan in self._unsettled:
-            plan.settle()
+            plan.finish()
         self._unsettled.clear()
 
-    def _plan(self, forward: Forward) -> Plan:
+    def _plan(self, forward: Forward) -> BatchEdit:
         plans = self._plans.setdefault(forward.prompt, {})
         if forward.copies not in plans:
-            rows = rows_of(self._edits, forward.prompt.rows)
-            plan = plans[forward.copies] = Plan(
+            rows = per_row(self._edits, forward.prompt.rows)
+            plan = plans[forward.copies] = BatchEdit(
                 forward.prompt, rows, forward.copies, self._bos, self._own
             )
             if plan.guarded:
                 self._follow(forward.prompt, plan)
         return plans[forward.copies]
 
-    def _follow(self, prompt: Prompt, plan: Plan) -> None:
+    def _follow(self, prompt: Prompt, plan: BatchEdit) -> None:
         """Settle this plan when its prompt is no more, at the latest with the block."""
         over = [plan for living, plan in self._unsettled if living() is None]
         for one in over:
-            one.settle()
+            one.finish()
         alive = [(living, one) for living, one in self._unsettled if living() is not None]
         self._unsettled = [*alive, (ref(prompt), plan)]
 
