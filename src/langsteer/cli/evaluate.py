@@ -51,6 +51,15 @@ def evaluate(
         int | None,
         typer.Option(min=1, help="Use at most this many prompts per task and pair. Default: all."),
     ] = None,
+    conditions: Annotated[
+        str | None,
+        typer.Option(
+            "--condition",
+            metavar="NAME[,NAME…]",
+            help="Controls to run beside the steered answers: unsteered, random, prompted, or one "
+            "that is not run by default. Default: those three.",
+        ),
+    ] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 48,
     template: ChatTemplate = ChatTemplate(),
     report: Annotated[
@@ -69,15 +78,18 @@ def evaluate(
     """
     from langsteer.cli.evaluation_tables import print_evaluation
     from langsteer.data.files import check_output
-    from langsteer.evaluation.evaluate import EvaluationOptions
+    from langsteer.evaluation.evaluate import EvaluationOptions, chosen
     from langsteer.evaluation.evaluate import evaluate as measure
 
     if report is not None:
         check_output(report / "report.html", inputs=(prompts, space))
+    names = None if conditions is None else [one.strip() for one in conditions.split(",")]
+    chosen(names)
     loaded, fitted = loading.load_with(space, model)
     options = EvaluationOptions(
         languages=tags(languages, fitted.languages),
         per_pair=per_pair,
+        conditions=names,
         max_new_tokens=max_new_tokens,
         chat=template.options(),
         quiet=as_json,

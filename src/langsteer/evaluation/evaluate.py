@@ -11,9 +11,10 @@ from typing import Any
 from langsteer.data.prompts import PromptSet
 from langsteer.engines.transformers.chat import ChatOptions
 from langsteer.engines.transformers.model import Model
+from langsteer.errors import LangsteerError
 from langsteer.evaluation.aggregate import Estimate
 from langsteer.evaluation.cases import Outcome, cases, neutral_cases, ordered_pairs, sample_cases
-from langsteer.evaluation.conditions import CONDITIONS, STEERED
+from langsteer.evaluation.conditions import CONDITIONS, STEERED, Condition
 from langsteer.evaluation.cost import Cost, cost
 from langsteer.evaluation.cost import size as cost_size
 from langsteer.evaluation.judge import Judge
@@ -42,16 +43,35 @@ class EvaluationOptions:
     """What is asked, and how.
 
     `languages` are those to steer between; all of the space if None. `per_pair` is the most prompts
-    of each family for each ordered pair. `conditions` are names in `CONDITIONS`.
+    of each family for each ordered pair. `conditions` are the names, out of `CONDITIONS`, of what
+    is run beside the steered answers; those that are run by default if None.
     """
 
     languages: Sequence[str] | None = None
     per_pair: int | None = None
-    conditions: Sequence[str] = tuple(CONDITIONS)
+    conditions: Sequence[str] | None = None
     max_new_tokens: int = 48
     chat: ChatOptions = field(default_factory=ChatOptions)
     quiet: bool = False
     seed: int = 0
+
+
+def chosen(names: Sequence[str] | None) -> list[Condition]:
+    """The steered condition and those named, in the order of `CONDITIONS`.
+
+    Raises:
+        LangsteerError: there is no such condition.
+    """
+    for name in names or ():
+        if name not in CONDITIONS:
+            raise LangsteerError(
+                f"There is no condition {name!r}. Choose from {', '.join(CONDITIONS)}."
+            )
+    return [
+        one
+        for one in CONDITIONS.values()
+        if one is STEERED or (one.default if names is None else one.name in names)
+    ]
 
 
 @dataclass
@@ -158,8 +178,10 @@ def evaluate(
         timer: takes the seconds of each stage and shows how far they are.
 
     Raises:
+        LangsteerError: there is no such condition.
         LanguageError: the prompts and the languages have nothing in common.
     """
+    conditions = chosen(options.conditions)
     timer = timer or Timer(options.quiet)
     wanted = options.languages or space.languages
     detector = default_detector(wanted)
@@ -171,7 +193,7 @@ def evaluate(
     asking = Asking(options.max_new_tokens, options.chat)
     runner = Runner(model, space, Judge(prompts, detector), asking)
     outcomes: list[Outcome] = []
-    for condition in (CONDITIONS[name] for name in options.conditions):
+    for condition in conditions:
         with timer.answers(f"test: {condition.label}", runner.size(condition, todo)) as advance:
             runner.progress = advance
             outcomes += runner.run(condition, todo, point)

@@ -1,20 +1,30 @@
-"""What is done to get the target language: a condition is one file, and one line here."""
+"""What is done to get the target language: a condition is one file here, and its name in `ORDER`.
+
+The file says what is done in its `CONDITION`. Running it, its rows in every table and on the page,
+and its option on the command line follow from that.
+"""
+
+from importlib import import_module
 
 from langsteer.evaluation.conditions.condition import Condition
-from langsteer.evaluation.conditions.prompted import PROMPTED
-from langsteer.evaluation.conditions.random import RANDOM
-from langsteer.evaluation.conditions.steered import STEERED
-from langsteer.evaluation.conditions.unsteered import UNSTEERED
 
-CONDITIONS: dict[str, Condition] = {
-    one.name: one
-    for one in (
-        STEERED,
-        UNSTEERED,
-        RANDOM,
-        PROMPTED,
-    )
-}
-"""In the order in which they are run and shown."""
+ORDER = (
+    "steered",
+    "unsteered",
+    "random",
+    "prompted",
+)
+"""The files of the conditions, in the order in which they are run and shown."""
 
-__all__ = ["CONDITIONS", "PROMPTED", "RANDOM", "STEERED", "UNSTEERED", "Condition"]
+
+def _condition(name: str) -> Condition:
+    found: Condition = import_module(f"{__name__}.{name}").CONDITION
+    return found
+
+
+CONDITIONS = {one.name: one for one in map(_condition, ORDER)}
+"""Name → condition, in that order."""
+
+STEERED, UNSTEERED, PROMPTED = (CONDITIONS[name] for name in ("steered", "unsteered", "prompted"))
+
+__all__ = ["CONDITIONS", "PROMPTED", "STEERED", "UNSTEERED", "Condition"]

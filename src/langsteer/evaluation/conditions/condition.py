@@ -25,7 +25,7 @@ class Condition:
 
     `label` is shown to readers. `applies` says which cases it can treat, `text` what the model is
     asked, and `edit` makes of the edit for a case the one that is in force; None: the model is not
-    edited.
+    edited. One that is not `default` is run only where it is asked for by name.
     """
 
     name: str
@@ -33,3 +33,4 @@ class Condition:
     applies: Callable[[Case], bool] = always
     text: Callable[[Case], str] = prompt_of
     edit: Callable[[Edit, Case], Edit] | None = None
+    default: bool = True

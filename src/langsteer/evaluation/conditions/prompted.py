@@ -12,4 +12,4 @@ def _request(case: Case) -> str:
     return case.prompt.instructed[case.target]
 
 
-PROMPTED = Condition("prompted", "prompted", applies=_has_request, text=_request)
+CONDITION = Condition("prompted", "prompted", applies=_has_request, text=_request)

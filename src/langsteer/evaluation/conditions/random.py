@@ -10,4 +10,4 @@ def _random(edit: Edit, case: Case) -> Edit:
     return random_like(edit, f"{case.source} {case.target}")
 
 
-RANDOM = Condition("random", "random Δ", edit=_random)
+CONDITION = Condition("random", "random Δ", edit=_random)

@@ -9,4 +9,4 @@ def _as_it_is(edit: Edit, case: Case) -> Edit:
     return edit
 
 
-STEERED = Condition("steered", "steered", edit=_as_it_is)
+CONDITION = Condition("steered", "steered", edit=_as_it_is)

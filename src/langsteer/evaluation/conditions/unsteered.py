@@ -2,4 +2,4 @@
 
 from langsteer.evaluation.conditions.condition import Condition
 
-UNSTEERED = Condition("unsteered", "unsteered")
+CONDITION = Condition("unsteered", "unsteered")
