@@ -12,6 +12,7 @@ ORDER = (
     "steered",
     "unsteered",
     "random",
+    "opposite",
     "prompted",
 )
 """The files of the conditions, in the order in which they are run and shown."""
