@@ -77,7 +77,7 @@ def test_a_row_of_the_table_changes_a_latent_as_its_maps_do(given_: list[Edit | 
 
 def test_it_is_placed_once() -> None:
     table = EditTable.of([Edit({0: some("low-rank")})])
-    assert table.to(CPU, torch.bfloat16) is table.to(CPU, torch.float16)
+    assert table.to(CPU, torch.bfloat16)[0] is table.place(0, CPU, torch.float16)
     assert table.to(CPU, torch.bfloat16)[0].left.dtype == torch.float32
     assert table.to(CPU, torch.float64)[0].left.dtype == torch.float64
 

@@ -102,7 +102,7 @@ class EditTable:
     """For each given edit its strength; 0 for None."""
     size: int
     """The number R of rows that do something."""
-    _placed: dict[object, Mapping[int, LayerTable]] = field(default_factory=dict, repr=False)
+    _placed: dict[object, LayerTable] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, edits: Sequence[Edit | None]) -> EditTable:
@@ -120,9 +120,13 @@ class EditTable:
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Mapping[int, LayerTable]:
         """The layers on a device, for latents of a dtype; kept, so that asking again is free."""
-        key = (device, wide_dtype(dtype))
+        return {at: self.place(at, device, dtype) for at in self.layers}
+
+    def place(self, layer: int, device: torch.device, dtype: torch.dtype) -> LayerTable:
+        """One of the layers on the device where its part of the model is; kept likewise."""
+        key = (layer, device, wide_dtype(dtype))
         if key not in self._placed:
-            self._placed[key] = {at: layer.to(device, dtype) for at, layer in self.layers.items()}
+            self._placed[key] = self.layers[layer].to(device, dtype)
         return self._placed[key]
 
     @staticmethod

@@ -140,11 +140,11 @@ class BatchEdit:
     def _at(self, layer: int, hidden: Tensor) -> _Changes:
         key = (layer, hidden.device, hidden.dtype)
         if key not in self._changes:
-            table = self._table.to(hidden.device, hidden.dtype).get(layer)
-            if table is None:
-                self._changes[key] = _Changes((False,) * len(self._rows), None, None, None, ())
-            else:
+            if layer in self._table.layers:
+                table = self._table.place(layer, hidden.device, hidden.dtype)
                 self._changes[key] = _changes(table, self._rows, self._strengths, hidden)
+            else:
+                self._changes[key] = _Changes((False,) * len(self._rows), None, None, None, ())
         return self._changes[key]
 
 
@@ -209,9 +209,9 @@ def _added(
 
 def _add(delta: Tensor, factors: _Factors | None, hidden: Tensor) -> Tensor:
     """The latents of all rows with what their rows of the table add, rounded once as by `Map`."""
-    wide = hidden.to(wide_dtype(hidden.dtype))
     if factors is None:
-        return rounded(wide + delta, hidden.dtype)
+        return rounded(hidden + delta, hidden.dtype)  # the delta is wide, and so is the sum
+    wide = hidden.to(wide_dtype(hidden.dtype))
     thin = (wide @ factors.right) * factors.own
     change = thin @ factors.left.T + delta
     return rounded(wide + factors.strength * change, hidden.dtype)
