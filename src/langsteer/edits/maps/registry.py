@@ -10,6 +10,7 @@ from langsteer.errors import SteeringError
 
 MAPS: Mapping[str, str] = {
     "affine": "Affine",
+    "clamp": "Clamp",
     "diagonal": "Diagonal",
     "low_rank": "LowRank",
     "shift": "Shift",
