@@ -37,6 +37,14 @@ class ChatTemplate:
         ),
     ] = None
 
+    steer_thinking: Annotated[
+        bool,
+        typer.Option(
+            "--steer-thinking",
+            help="Steer what the model thinks before its answer, too. Default: the answer alone.",
+        ),
+    ] = False
+
     def options(self) -> ChatOptions:
         """The options of the engine.
 
@@ -46,7 +54,10 @@ class ChatTemplate:
         from langsteer.engines.transformers.chat import ChatOptions
 
         return ChatOptions(
-            self.system, dict(map(_option, self.template_option or ())), enabled=self.chat
+            self.system,
+            dict(map(_option, self.template_option or ())),
+            enabled=self.chat,
+            steer_thinking=self.steer_thinking,
         )
 
 

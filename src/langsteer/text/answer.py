@@ -16,6 +16,9 @@ _CLOSE = re.compile(
 )
 _TAG = re.compile(rf"(?<!`)(?:(?P<open>{_OPEN.pattern})|(?P<close>{_CLOSE.pattern}))", re.I)
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<]*<\|message\|>", re.I)
+_STEP = re.compile(
+    rf"{_TAG.pattern}|<\|channel\|>\s*(?:(?P<answer>final)|\w+)[^<]*<\|message\|>", re.I
+)
 _BARE_CHANNEL = re.compile(r"\A\s*analysis(?=[A-Z\s]).*?assistantfinal", re.S)
 _WRAPPERS = re.compile(
     r"</?(?:answer|response|output|solution)\s*>|<\|(?:begin_of_solution|end_of_solution|START_"
@@ -39,6 +42,28 @@ def visible(text: str) -> str:
         text = text[final[-1].end() :] if final else ""
     text = _BARE_CHANNEL.sub("", text)
     return _WRAPPERS.sub("", _without_thinking(text)).strip("\n")
+
+
+def has_thinking_tag(text: str) -> bool:
+    """Whether a text, such as a chat template, knows tags or channels of thinking."""
+    return bool(_TAG.search(text)) or "<|channel|>" in text
+
+
+def thinking_depth(text: str, depth: int = 0) -> int | None:
+    """How many blocks of thinking are open after a text, of which `depth` were before it.
+
+    None if there is no tag in it, so that nothing changes.
+    """
+    found = None
+    for step in _STEP.finditer(text):
+        if step.group("open"):
+            depth += 1
+        elif step.group("close"):
+            depth = max(depth - 1, 0)
+        else:
+            depth = 0 if step.group("answer") else 1
+        found = depth
+    return found
 
 
 def _without_thinking(text: str) -> str:

@@ -24,12 +24,14 @@ class ChatOptions:
 
     `system` is the first message of a conversation that has none. `template` holds options of the
     template, such as `enable_thinking`. `enabled`: whether to use the chat template; None: if the
-    tokenizer has one.
+    tokenizer has one. `steer_thinking`: whether edits act on thinking, too, and not only on the
+    answer after it.
     """
 
     system: str | None = None
     template: Mapping[str, Any] = field(default_factory=dict)
     enabled: bool | None = None
+    steer_thinking: bool = False
 
     def applies(self, tokenizer: PreTrainedTokenizerBase) -> bool:
         """Whether prompts go through the template of this tokenizer.
@@ -60,12 +62,14 @@ class Rendered:
     """The tokens that a model is given.
 
     `own` are the positions of the user's own words: of a conversation those of the last message of
-    the user, of plain text all. `text` is what was asked, for messages.
+    the user, of plain text all. `text` is what was asked, for messages. `steer_thinking` as in
+    `ChatOptions`.
     """
 
     ids: tuple[int, ...]
     own: tuple[int, ...]
     text: str
+    steer_thinking: bool = False
 
 
 def render(
@@ -78,14 +82,21 @@ def render(
     """
     if isinstance(prompt, str) and not options.applies(tokenizer):
         ids = tuple(encode(tokenizer, prompt))
-        return Rendered(ids, tuple(range(len(ids))), prompt)
+        return Rendered(ids, tuple(range(len(ids))), prompt, options.steer_thinking)
     messages = _messages(prompt, options)
     last = max((i for i, one in enumerate(messages) if one["role"] == "user"), default=None)
     ids = _templated(tokenizer, messages, options)
-    if last is None:
-        return Rendered(ids, tuple(range(len(ids))), str(messages[-1].get("content", "")))
-    own = _own(tokenizer, messages, last, options, ids)
-    return Rendered(ids, own, str(messages[last].get("content", "")))
+    whole = tuple(range(len(ids)))
+    own = whole if last is None else _own(tokenizer, messages, last, options, ids)
+    asked = messages[-1 if last is None else last].get("content", "")
+    return Rendered(ids, own, _text(asked), options.steer_thinking)
+
+
+def _text(content: Any) -> str:
+    """The words of a message whose content may come in parts."""
+    if isinstance(content, list):
+        return "\n".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return "" if content is None else str(content)
 
 
 def _messages(prompt: str | Messages, options: ChatOptions) -> list[dict[str, Any]]:

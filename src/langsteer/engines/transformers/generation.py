@@ -19,6 +19,7 @@ from langsteer.engines.transformers.sampling import Sampling, row_seeds
 from langsteer.engines.transformers.steered import steering
 from langsteer.engines.transformers.stopping import StopStrings, up_to
 from langsteer.engines.transformers.streaming import TextStream
+from langsteer.engines.transformers.thinking import Thinking
 from langsteer.errors import SteeringError
 
 if TYPE_CHECKING:
@@ -192,6 +193,7 @@ class _Batch:
             [one.ids for one in prompts], pad_token(model.tokenizer), model.stream.device
         )
         self._columns = self._inputs["input_ids"].shape[1]
+        self._thinking = Thinking.of(model.tokenizer, prompts, self._columns)
         self._own = torch.zeros(len(prompts), self._columns, dtype=torch.bool)
         for row, prompt in enumerate(prompts):
             begin = self._columns - len(prompt.ids)
@@ -209,7 +211,7 @@ class _Batch:
         criteria = StoppingCriteriaList()
         if any(self._stops):
             criteria.append(StopStrings(model.tokenizer, self._stops, self._columns))
-        with steering(model.stream, edits, own=self._own):
+        with steering(model.stream, edits, own=self._own, thinking=self._thinking):
             out = cast(Any, model.hf).generate(
                 **self._inputs,
                 **settings,

@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
+import torch
 from torch import Tensor
 
 from langsteer.edits.edit import Edit, Edits, per_row
 from langsteer.engines.transformers.batch import BatchEdit
 from langsteer.engines.transformers.hooks import Forward, Prompt
 from langsteer.engines.transformers.stream import ResidualStream
+from langsteer.engines.transformers.thinking import Thinking
 from langsteer.errors import SteeringError
 
 _FIRED = "fired"
@@ -26,6 +28,7 @@ def steering(
     *,
     prompt: Mapping[str, Tensor] | None = None,
     own: Tensor | None = None,
+    thinking: Thinking | None = None,
 ) -> Iterator[None]:
     """Edit the residual stream in every forward pass and every generation inside the block.
 
@@ -41,6 +44,7 @@ def steering(
             without it is taken to be all prompt.
         own: [rows, columns] (bool), which tokens of the prompt are the user's own words and not a
             chat template's; guards read these. All of them if None.
+        thinking: follows where thinking is open; no edit acts there. None: edits act everywhere.
 
     Raises:
         SteeringError: a map that does not fit the model, or a way of running the model that cannot
@@ -53,7 +57,7 @@ def steering(
             edit.check(stream.depth, stream.width)
     declared = None if prompt is None else _declared(prompt)
     idle = all(edit is None or edit.idle for edit in given)
-    editor = None if idle else Steering(stream, edits, own)
+    editor = None if idle else Steering(stream, edits, own, thinking)
     try:
         with stream.tap.editing(editor, declared):
             yield
@@ -65,8 +69,14 @@ def steering(
 class Steering:
     """The editor of one `steering` block."""
 
-    def __init__(self, stream: ResidualStream, edits: Edits, own: Tensor | None = None) -> None:
-        self._own = own
+    def __init__(
+        self,
+        stream: ResidualStream,
+        edits: Edits,
+        own: Tensor | None = None,
+        thinking: Thinking | None = None,
+    ) -> None:
+        self._own, self._thinking = own, thinking
         self._edits = edits if edits is None or isinstance(edits, Edit) else tuple(edits)
         given: Sequence[Edit | None] = (
             self._edits if isinstance(self._edits, tuple) else (self._edits,)
@@ -91,7 +101,10 @@ class Steering:
                 f"of {forward.rows} rows and {forward.length} tokens: the rows cannot be told apart"
             )
         edited: Tensor = plan.apply(forward, index, hidden)
-        return edited
+        opened = None if self._thinking is None else self._thinking.open(forward)
+        if opened is None:
+            return edited
+        return torch.where(opened[..., None].to(hidden.device), hidden, edited)
 
     def finish(self, forward: Forward) -> None:
         """Require that every edited block has run."""
