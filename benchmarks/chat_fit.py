@@ -21,7 +21,7 @@ from langsteer.space.space import OperatingPoint, Space
 from langsteer.text.degeneration import degenerate
 from langsteer.text.detect import LinguaDetector
 
-QUESTIONS = {
+QUESTIONS: dict[str, Sequence[str]] = {
     "en": (
         "Why is the sky blue?",
         "How do I cook rice?",
