@@ -19,7 +19,7 @@ from langsteer.fitting.fit import fit
 from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, Space
 from langsteer.text.degeneration import degenerate
-from langsteer.text.detect import LinguaDetector
+from langsteer.text.detect import Detector, default_detector
 
 QUESTIONS: dict[str, Sequence[str]] = {
     "en": (
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     model = Model.from_pretrained(options.model)
     corpus = Corpus.read(options.corpus).select(tuple(QUESTIONS)).limit(options.texts)
     layers = options.layers or [model.depth * part // 8 for part in (3, 4, 5)]
-    detector = LinguaDetector(tuple(QUESTIONS))
+    detector = default_detector(tuple(QUESTIONS))
     print("| fitted in | layer | right language | degenerate | seconds to fit |")
     print("|---|---|---|---|---|")
     show("(unsteered)", "", measure(model, None, None, detector), 0.0)
@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def measure(
-    model: Model, space: Space | None, point: OperatingPoint | None, detector: LinguaDetector
+    model: Model, space: Space | None, point: OperatingPoint | None, detector: Detector
 ) -> tuple[float, float]:
     """The shares of answers in the target language, and of degenerate ones."""
     asked = [(text, source, target) for source, target in PAIRS for text in QUESTIONS[source]]

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from chat_fit import QUESTIONS
-
 from langsteer.data.corpus import Corpus
 from langsteer.data.prompts import read_prompts
 from langsteer.demo.run import export

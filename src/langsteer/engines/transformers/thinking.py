@@ -1,4 +1,4 @@
-"""Where an answer is still thinking: in the prompt's end, or in what the model has written since."""
+"""Where an answer is still thinking: the prompt's template opened it, or the model itself."""
 
 from __future__ import annotations
 
