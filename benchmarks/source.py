@@ -55,7 +55,7 @@ def main() -> None:
         model = Model.from_pretrained(files.model, device="cpu")
         corpus = Corpus.read(files.corpus)
         questions: dict[str, list[str]] = {}
-        for prompt in read_prompts(files.test):
+        for prompt in read_prompts(files.test).prompts:
             mine = questions.setdefault(prompt.language, [])
             if prompt.family == "question" and len(mine) < EACH:
                 mine.append(prompt.text)

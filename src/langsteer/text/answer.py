@@ -50,7 +50,7 @@ def has_thinking_tag(text: str) -> bool:
 
 
 def thinking_depth(text: str, depth: int = 0) -> int | None:
-    """How many blocks of thinking are open after a text, of which `depth` were before it.
+    """How many thoughts are open after a text, of which `depth` were before it.
 
     None if there is no tag in it, so that nothing changes.
     """

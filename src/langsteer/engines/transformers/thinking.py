@@ -24,7 +24,7 @@ _CACHE = 65536
 
 @dataclass(frozen=True)
 class _Place:
-    """After a token: how many blocks of thinking are open, and the tokens since the last tag."""
+    """After a token: how many thoughts are open, and the tokens since the last tag."""
 
     depth: int
     since: tuple[int, ...] = ()
@@ -110,7 +110,7 @@ class Thinking:
         return _Place(depth, () if thinking_depth(piece) is not None else (token,))
 
     def _at_end(self, prompt: Rendered) -> int:
-        """How many blocks of thinking are open where a prompt ends.
+        """How many thoughts are open where a prompt ends.
 
         What the user wrote about tags is no thinking: after a chat template's user only the rest
         counts, of plain text all.
