@@ -13,9 +13,10 @@ from pathlib import Path
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from langsteer import collect as room
 from langsteer.data.corpus import Corpus, Text
-from langsteer.engines.transformers.stream import ResidualStream
+from langsteer.engines.transformers.model import Model
+from langsteer.fitting import collect as room
+from langsteer.fitting.reading import Reading
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import tiny
@@ -54,7 +55,8 @@ def seconds(run: Callable[[], object]) -> float:
 def main() -> None:
     torch.set_num_threads(1)
     bound, bare = model(tiny.VOCABULARY), model(tiny.VOCABULARY)
-    stream, texts = ResidualStream(bound), corpus(TEXTS)
+    loaded, texts = Model(bound, tiny.tokenizer()), corpus(TEXTS)
+    stream = loaded.stream
     tokenized = room._tokenize(tiny.tokenizer(), texts.texts, 512)
     batches = list(room._batches(tokenized, BUDGET, stream.device))
 
@@ -64,7 +66,7 @@ def main() -> None:
                 bare.model(batch.ids, attention_mask=batch.mask, use_cache=False)
 
     def collect() -> None:
-        room.collect(stream, tiny.tokenizer(), texts, tokens_per_batch=BUDGET)
+        room.collect(loaded, texts, Reading(tokens_per_batch=BUDGET))
 
     forward(), collect()
     ratios = []

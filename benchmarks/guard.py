@@ -19,6 +19,7 @@ from langsteer.demo.run import MODEL
 from langsteer.demo.tasks import matching_corpus, plain_corpus, prompts
 from langsteer.edits.edit import Edit
 from langsteer.edits.guard import Guard
+from langsteer.engines.transformers.chat import ChatOptions, render
 from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.source import source_languages
@@ -101,9 +102,8 @@ def steered(
 def sources(loaded: Model, space: Space, layer: int, asked: PromptSet) -> None:
     rows = asked.prompts
     detector = default_detector(space.languages)
-    read = source_languages(
-        loaded.stream, loaded.tokenizer, [prompt.text for prompt in rows], space, layer
-    )
+    rendered = [render(loaded.tokenizer, prompt.text, ChatOptions()) for prompt in rows]
+    read = source_languages(loaded, rendered, space, layer)
     seen = [detector.detect(prompt.text).language for prompt in rows]
     for name, found in (("stream", read), ("detector", seen)):
         right = [prompt.language == one for prompt, one in zip(rows, found, strict=True)]

@@ -32,7 +32,7 @@ from langsteer.demo.tasks import matching_corpus, plain_corpus, prompts
 from langsteer.engines.transformers.model import Model
 from langsteer.errors import LangsteerError
 from langsteer.estimators.registry import ESTIMATORS, find, keep_for
-from langsteer.evaluation.cases import Case, Outcome, cases, ordered_pairs
+from langsteer.evaluation.cases import Case, Outcome, cases, ordered_pairs, sample_cases
 from langsteer.evaluation.conditions import STEERED
 from langsteer.evaluation.judge import Judge
 from langsteer.evaluation.objective import objective
@@ -43,7 +43,6 @@ from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, Space
 from langsteer.statistics.pooling import Pooling
 from langsteer.text.detect import default_detector
-from langsteer.tuning import sample_cases
 
 LAYERS = (2, 3, 4)
 STRENGTHS = (0.5, 1.0, 2.0, 4.0)
@@ -166,7 +165,7 @@ def measure(task: Task, space: Space, fitted: str, estimator: str) -> Cell:
         why = "needs aligned texts" if aligned else f"refused: {type(error).__name__}"
         return Cell(fitted, estimator, refused=why)
     (found,) = answers(task, space, task.for_testing, task.test, [point])
-    rate = scores(found).score
+    rate = scores(found).harmonic_mean
     if rate is None:
         raise LangsteerError("The test prompts have no keys. Use prompts with references.")
     return Cell(

@@ -183,14 +183,14 @@ def measure(task: Task, way: Way, reference: Space) -> Found:
     space = fitted(task.loaded, way)
     point = tuned(task, space, way)
     (found,) = answers(task, space, task.for_testing, task.test, [point])
-    rate = scores(found).score
+    rate = scores(found).harmonic_mean
     if rate is None:
         raise SystemExit("The test prompts have no keys.")
     families = {
-        family: 100 * one.score.value
+        family: 100 * one.harmonic_mean.value
         for family, groups in by_family(found).items()
         for one in groups.values()
-        if one.score is not None
+        if one.harmonic_mean is not None
     }
     return Found(way, point, rate, families, *likeness(space, reference, point.layers[0]))
 
@@ -240,7 +240,7 @@ def main() -> None:
     task = task_for(loaded)
     reference = fitted(task.loaded, MATCHING)
     ends = [measure(task, way, reference) for way in (MATCHING, TOKENS)]
-    most, least = (100 * one.score.value for one in ends)
+    most, least = (100 * one.harmonic_mean.value for one in ends)
     print(
         "| fitted from | score | of the gap | translation / question / continuation "
         "| layer, strength | cos | norm |"

@@ -22,13 +22,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from langsteer.tuning.prefix import shared_prefix
-
 from langsteer.demo.run import MODEL
 from langsteer.demo.tasks import matching_corpus, prompts
 from langsteer.edits.edit import Edit
 from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.model import Model
+from langsteer.engines.transformers.prefix import shared_prefix
 from langsteer.estimators.registry import keep_for
 from langsteer.evaluation.cases import Case, Outcome, cases, ordered_pairs
 from langsteer.evaluation.judge import Judge
@@ -37,10 +36,18 @@ from langsteer.fitting.fit import fit
 from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, Space
 from langsteer.text.detect import default_detector
-from langsteer.tuning import Journal, Tuned, candidates, describe, promises, tune_space
-from langsteer.tuning.asking import Asker
+from langsteer.tuning import (
+    Journal,
+    Tuned,
+    TuningOptions,
+    best_layers,
+    describe,
+    rank_layers,
+    tune_space,
+)
 from langsteer.tuning.cases import in_order
 from langsteer.tuning.comparing import compare
+from langsteer.tuning.evaluator import Evaluator
 from langsteer.tuning.prediction import rank_correlation
 from langsteer.tuning.table import Answered, place
 
@@ -65,8 +72,8 @@ class OutOfTimeError(Exception):
 class Grid:
     """Every configuration on the same test cases."""
 
-    def __init__(self, asker: Asker, layers: Sequence[int], deadline: float) -> None:
-        self.asker, self.answered, self.deadline = asker, Answered(), deadline
+    def __init__(self, evaluator: Evaluator, layers: Sequence[int], deadline: float) -> None:
+        self.evaluator, self.answered, self.deadline = evaluator, Answered(), deadline
         self.points = [
             OperatingPoint((layer,), strength, scope, estimator)
             for layer, scope, estimator, strength in itertools.product(
@@ -80,7 +87,7 @@ class Grid:
             for points in _batched(self.points, len(STRENGTHS)):
                 if time.monotonic() > self.deadline:
                     raise OutOfTimeError
-                self.answered.extend(self.asker, order[: (number + 1) * ROUND], points)
+                self.answered.extend(self.evaluator, order[: (number + 1) * ROUND], points)
 
     def best(self) -> OperatingPoint:
         """The configuration with the highest objective."""
@@ -102,13 +109,15 @@ def tuned(loaded: Model, space: Space, folder: Path, deadline: float) -> list[Tu
                 loaded,
                 space,
                 prompts("tune", 6),
-                scopes=SCOPES,
-                estimators=ESTIMATORS,
-                budget=BUDGET,
-                max_new_tokens=MAX_NEW_TOKENS,
-                journal=folder / f"tune-{seed}.jsonl",
-                quiet=True,
-                seed=seed,
+                TuningOptions(
+                    scopes=SCOPES,
+                    estimators=ESTIMATORS,
+                    budget=BUDGET,
+                    asking=Asking(MAX_NEW_TOKENS),
+                    journal=folder / f"tune-{seed}.jsonl",
+                    quiet=True,
+                    seed=seed,
+                ),
             )
         )
     return found
@@ -125,16 +134,18 @@ def measure(folder: Path, rounds: int, deadline: float) -> None:
     detector = default_detector(asked.languages)
     runner = Runner(loaded, space, Judge(asked, detector), Asking(MAX_NEW_TOKENS))
     settings = {"benchmark": "grid", "max_new_tokens": MAX_NEW_TOKENS, "corpus": corpus.name}
-    grid = Grid(Asker(runner, Journal(folder / "grid.jsonl", settings)), space.layers, deadline)
+    grid = Grid(Evaluator(runner, Journal(folder / "grid.jsonl", settings)), space.layers, deadline)
     grid.run(order, rounds)
-    tokens = grid.asker.tokens
+    tokens = grid.evaluator.tokens
     best = grid.best()
     held = order[rounds * ROUND :][:FURTHER]
     journal = Journal(folder / "further.jsonl", settings)
     points = list({place(one): one for one in (best, *(found.point for found in ours))}.values())
     further = {
         place(point): column
-        for point, column in zip(points, Asker(runner, journal).ask(held, points), strict=True)
+        for point, column in zip(
+            points, Evaluator(runner, journal).answer(held, points), strict=True
+        )
     }
     compare_choices(grid, tokens, best, ours, further)
     compare_layers(grid, space)
@@ -162,7 +173,7 @@ def compare_choices(
         for seed, found in zip(SEEDS, ours, strict=True)
     ]
     grid.answered.extend(
-        grid.asker,
+        grid.evaluator,
         [one.case for one in grid.answered.outcomes(best)],
         [point for _, point, _ in rows],
     )
@@ -180,7 +191,7 @@ def compare_choices(
 
 def compare_layers(grid: Grid, space: Space) -> None:
     """What the statistics promised of each layer, and what came of it."""
-    found = promises(space.statistics)
+    found = rank_layers(space.statistics)
     measured = {}
     print("\n| layer | separability | language | alignment | promise | measured | candidate |")
     print("|---|---|---|---|---|---|---|")
@@ -191,7 +202,7 @@ def compare_layers(grid: Grid, space: Space) -> None:
         print(
             f"| {one.layer} | {one.separability:.3f} | {one.language:.3f} | {alignment} "
             f"| {one.score:.3f} | {100 * measured[one.layer]:.1f} "
-            f"| {'yes' if one.layer in candidates(found) else ''} |"
+            f"| {'yes' if one.layer in best_layers(found) else ''} |"
         )
     correlation = rank_correlation({one.layer: one.score for one in found}, measured)
     print(f"\nRank correlation of promise and measured score: {correlation:.2f}")

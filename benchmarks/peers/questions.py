@@ -12,8 +12,7 @@ from langsteer.demo.documents import OPENING
 from langsteer.demo.tasks import as_prompt, full_list_prompt, items, prompts
 from langsteer.demo.templates import TEMPLATES
 from langsteer.demo.world import Split, world
-from langsteer.evaluation.cases import Case, cases, ordered_pairs
-from langsteer.tuning import sample_cases
+from langsteer.evaluation.cases import Case, cases, ordered_pairs, sample_cases
 
 CLOSE = (("es", "pt"), ("ru", "uk"), ("de", "nl"))
 EXAMPLES = 4

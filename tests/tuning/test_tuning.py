@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Event, Thread
 
 import numpy as np
 import pytest
@@ -43,7 +44,15 @@ from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, PairPoint, Space
 from langsteer.statistics import Statistics
 from langsteer.text.degeneration import degenerate as repeats
-from langsteer.tuning import Journal, TuningOptions, candidates, promises, tune, tune_space
+from langsteer.tuning import (
+    Journal,
+    SearchOptions,
+    TuningOptions,
+    best_layers,
+    rank_layers,
+    tune,
+    tune_space,
+)
 from langsteer.tuning.cases import in_order
 from langsteer.tuning.comparing import compare, surely_better
 from langsteer.tuning.degenerate import is_degenerate
@@ -107,7 +116,7 @@ def test_it_finds_the_best_layer_scope_and_strength_within_the_budget(
     best: tuple[int, float],
 ) -> None:
     runner = Believer(*best)
-    found = tune(runner, CASES, layers=LAYERS, budget=20_000)
+    found = tune(runner, CASES, SearchOptions(layers=LAYERS, budget=20_000))
     assert (found.point.layers, found.point.scope) == ((best[0],), "generated")
     assert abs(np.log(found.point.strength / best[1])) < 0.2
     assert found.point.split == "tune"
@@ -118,7 +127,7 @@ def test_it_finds_the_best_layer_scope_and_strength_within_the_budget(
 
 def test_configurations_are_compared_on_the_same_cases_and_none_is_asked_twice() -> None:
     runner = Believer()
-    found = tune(runner, CASES, layers=LAYERS, budget=10_000)
+    found = tune(runner, CASES, SearchOptions(layers=LAYERS, budget=10_000))
     asked: dict[object, list[int]] = {}
     for case, point in zip(runner.asked, runner.points, strict=True):
         asked.setdefault(place(point), []).append(id(case))
@@ -136,12 +145,12 @@ def test_two_that_are_close_are_asked_more_until_one_is_better() -> None:
             by_layer = {0: 0.80, 1: 0.86, 2: 0.2, 3: 0.2}[point.layers[0]]
             return by_layer - 0.3 * abs(float(np.log(point.strength)))
 
-    found = tune(Close(), CASES, layers=range(4), scopes=["all"], budget=12_000)
+    found = tune(Close(), CASES, SearchOptions(layers=range(4), scopes=["all"], budget=12_000))
     most = sorted(trial.cases for trial in found.trials)[-2:]
     assert found.point.layers == (1,)
     assert most[0] == most[1] > min(trial.cases for trial in found.trials)
     assert found.tokens <= 12_000
-    clear = tune(Believer(1), CASES, layers=range(4), scopes=["all"], budget=12_000)
+    clear = tune(Believer(1), CASES, SearchOptions(layers=range(4), scopes=["all"], budget=12_000))
     assert clear.tokens < found.tokens
 
 
@@ -150,7 +159,7 @@ def test_of_equals_it_takes_the_map_as_it_was_estimated() -> None:
         def share(self, case: Case, point: OperatingPoint) -> float:
             return 1.0
 
-    found = tune(Always(), CASES, layers=[3, 1])
+    found = tune(Always(), CASES, SearchOptions(layers=[3, 1]))
     assert (found.point.layers, found.point.strength) == ((3,), 1)
 
 
@@ -159,7 +168,7 @@ def test_a_configuration_that_only_stammers_is_looked_at_once() -> None:
         def answer(self, case: Case, point: OperatingPoint) -> str:
             return "ba " * 30 if point.layers[0] == 2 else "some words"
 
-    found = tune(Stammering(best_layer=2), CASES, layers=LAYERS, budget=20_000)
+    found = tune(Stammering(best_layer=2), CASES, SearchOptions(layers=LAYERS, budget=20_000))
     assert found.point.layers[0] in (1, 3)
     assert {trial.cases for trial in found.trials if trial.point.layers == (2,)} == {12}
 
@@ -172,14 +181,16 @@ def test_a_pair_has_its_own_point_only_where_the_cases_show_it() -> None:
             by_layer = {0: 0.95 if odd else 0.8, 1: 0.1 if odd else 0.97}[point.layers[0]]
             return by_layer - 0.3 * abs(float(np.log(point.strength)))
 
-    found = tune(OnePairElsewhere(), CASES, layers=[0, 1], scopes=["all"], budget=40_000)
+    found = tune(
+        OnePairElsewhere(), CASES, SearchOptions(layers=[0, 1], scopes=["all"], budget=40_000)
+    )
     assert found.point.layers == (1,)
     (own,) = found.point.pairs
     assert (own.source, own.target, own.layers) == ("en", "ja", (0,))
     assert own.scores["objective"] > own.scores["objective_of_all"]
     assert found.point.of("en", "ja").layers == (0,)
     assert found.point.of("en", "de").layers == (1,)
-    assert not tune(Believer(1), CASES, layers=[0, 1], budget=40_000).point.pairs
+    assert not tune(Believer(1), CASES, SearchOptions(layers=[0, 1], budget=40_000)).point.pairs
 
 
 def test_pairs_that_do_badly_everywhere_stay_with_the_others() -> None:
@@ -187,7 +198,7 @@ def test_pairs_that_do_badly_everywhere_stay_with_the_others() -> None:
         def share(self, case: Case, point: OperatingPoint) -> float:
             return 0.7 - 0.01 * point.layers[0]
 
-    found = tune(Hard(), CASES, layers=[0, 1], scopes=["all"], budget=40_000)
+    found = tune(Hard(), CASES, SearchOptions(layers=[0, 1], scopes=["all"], budget=40_000))
     assert found.point.scores["objective"] < 0.8
     assert not found.point.pairs
 
@@ -201,7 +212,7 @@ def test_wins_that_can_be_chance_are_no_proof() -> None:
 
 def test_it_never_asks_a_case_that_it_was_not_given() -> None:
     runner = Believer()
-    tune(runner, CASES[:60], layers=LAYERS, budget=10_000)
+    tune(runner, CASES[:60], SearchOptions(layers=LAYERS, budget=10_000))
     assert {id(case) for case in runner.asked} <= {id(case) for case in CASES[:60]}
 
 
@@ -210,9 +221,9 @@ def test_it_never_asks_a_case_that_it_was_not_given() -> None:
 )
 def test_nothing_to_try_is_an_error(wrong: dict[str, object]) -> None:
     with pytest.raises(LangsteerError):
-        tune(Believer(), CASES, **{"layers": [0], **wrong})  # type: ignore[arg-type]
+        tune(Believer(), CASES, SearchOptions(**{"layers": [0], **wrong}))  # type: ignore[arg-type]
     with pytest.raises(LangsteerError, match="at least one prompt"):
-        tune(Believer(), [], layers=[0])
+        tune(Believer(), [], SearchOptions([0]))
 
 
 def test_the_beginning_of_the_order_stands_for_all() -> None:
@@ -285,7 +296,7 @@ def test_a_search_that_was_killed_goes_on_to_the_same_choice(tmp_path: Path, aft
 
     def search(runner: Believer, path: Path | None) -> object:
         journal = None if path is None else Journal(path, {"model": "m"})
-        return tune(runner, CASES, layers=LAYERS, budget=20_000, journal=journal)
+        return tune(runner, CASES, SearchOptions(layers=LAYERS, budget=20_000), journal=journal)
 
     whole = Believer()
     expected = search(whole, None)
@@ -326,6 +337,42 @@ def test_a_damaged_entry_is_one_error_that_names_its_line(tmp_path: Path) -> Non
             Journal(path, {})
 
 
+def test_a_journal_is_of_one_space_one_lexicon_and_one_detector(tmp_path: Path) -> None:
+    """Whatever changes an answer or its verdict is in the head, so the journal is refused."""
+    heads = []
+    spaces = [
+        fit(
+            Model.from_pretrained(str(MODEL)),
+            matching_corpus(seed=seed),
+            Reading(layers=(4,), pooling="last"),
+            progress=False,
+        )
+        for seed in (0, 1)
+    ]
+    asked = prompts("tune", 1)
+    other = PromptSet(asked.prompts, {**asked.lexicon, "de": frozenset({"Etwas"})})
+    model = Model.from_pretrained(str(MODEL))
+    for number, (space, asked_now, languages) in enumerate(
+        [
+            (spaces[0], asked, ("de", "en")),
+            (spaces[1], asked, ("de", "en")),
+            (spaces[0], other, ("de", "en")),
+            (spaces[0], asked, ("de", "en", "fr")),
+        ]
+    ):
+        path = tmp_path / f"{number}.jsonl"
+        options = TuningOptions(
+            scopes=("all",), languages=languages, per_pair=1, budget=1, journal=path, quiet=True
+        )
+        tune_space(model, space, asked_now, options)
+        heads.append(json.loads(path.read_text().splitlines()[0])["settings"])
+    first, *others = heads
+    changed = [{name for name in first if first[name] != head[name]} for head in others]
+    assert changed[0] >= {"tensors"}
+    assert changed[1] == {"lexicon"}
+    assert changed[2] >= {"detector", "cases"}
+
+
 @pytest.mark.parametrize(
     "change", [{"stop": "."}, {"references": {"de": (("x",),)}}, {"family": "other"}]
 )
@@ -334,7 +381,12 @@ def test_old_verdicts_are_not_used_for_a_prompt_that_changed(
 ) -> None:
     def search(asked: Sequence[Case]) -> int:
         runner = Believer()
-        tune(runner, asked, layers=[1], budget=500, journal=Journal(tmp_path / "journal", {}))
+        tune(
+            runner,
+            asked,
+            SearchOptions(layers=[1], budget=500),
+            journal=Journal(tmp_path / "journal", {}),
+        )
         return runner.batches
 
     first = search(CASES[:30])
@@ -513,7 +565,7 @@ def planted(alignment: Sequence[float], apart: Sequence[float]) -> Statistics:
 
 
 def test_a_layer_promises_more_the_farther_its_languages_and_the_closer_its_concepts() -> None:
-    found = promises(planted([0.9, 0.9, 0.9, 0.3], [0.1, 0.5, 2, 2]))
+    found = rank_layers(planted([0.9, 0.9, 0.9, 0.3], [0.1, 0.5, 2, 2]))
     scores = [one.score for one in found]
     assert scores[0] < scores[1] < scores[2] > scores[3]
     assert all(0 <= one.score <= 1 and 0.5 <= one.separability <= 1 for one in found)
@@ -525,10 +577,10 @@ def test_without_aligned_texts_there_is_no_alignment() -> None:
     statistics = planted([0.5] * 6, [0, 0.2, 0.5, 1, 2, 3])
     alone = Statistics.empty(statistics.layers, statistics.width, LANGUAGES)
     alone.moments = statistics.moments
-    found = promises(alone)
+    found = rank_layers(alone)
     assert all(one.alignment is None for one in found)
     assert [one.score for one in found] == sorted(one.score for one in found)
-    assert candidates(found) == (2, 3, 4, 5)
+    assert best_layers(found) == (2, 3, 4, 5)
 
 
 def test_rank_correlation_by_hand() -> None:
@@ -541,7 +593,7 @@ def test_rank_correlation_by_hand() -> None:
 def test_the_layers_that_promise_most_on_the_embedded_model_are_those_that_work() -> None:
     corpus = matching_corpus("fit", 20)
     space = fit(Model.from_pretrained(str(MODEL)), corpus, Reading(pooling="last"), progress=False)
-    assert set(candidates(promises(space.statistics))) >= {3, 4}
+    assert set(best_layers(rank_layers(space.statistics))) >= {3, 4}
 
 
 def test_all_cases_of_the_embedded_prompts_can_be_ordered() -> None:
@@ -552,7 +604,7 @@ def test_all_cases_of_the_embedded_prompts_can_be_ordered() -> None:
     assert len({(case.source, case.target) for case in start}) == pairs
 
 
-# Equal rows share the blocks below the edit.
+# Equal rows share the layers below the edit.
 
 
 @pytest.mark.parametrize(
@@ -583,11 +635,46 @@ def test_rows_that_share_their_prompt_write_what_they_write_alone(family: str, l
     assert not any("forward" in vars(block) for block in stream.blocks)
 
 
+def test_another_thread_writes_the_same_while_a_prefix_is_shared() -> None:
+    """Bit for bit, logits included: sharing is seen by the context that asked for it alone."""
+    stream, tokenizer = ResidualStream(tiny.shared("llama")), tiny.tokenizer()
+    model = Model(stream.model, tokenizer)
+    texts = ["ab", "a longer one", "ab", "ab", "a longer one", "x"]
+    edit = Edit({1: Shift(torch.ones(tiny.WIDTH))})
+    alone, steered = model.generate(texts, None, Generation(6)), model.generate(texts, edit)
+    ids = torch.tensor([[1, 2, 3]] * 4)
+    with torch.inference_mode():
+        before = stream.model(input_ids=ids).logits
+    inside, done = Event(), Event()
+    found: list[object] = []
+
+    def other() -> None:
+        inside.wait(30)
+        for _ in range(5):
+            found.append(model.generate(texts, None, Generation(6)))
+        with torch.inference_mode():
+            found.append(torch.equal(stream.model(input_ids=ids).logits, before))
+        done.set()
+
+    thread = Thread(target=other)
+    thread.start()
+    with shared_prefix(stream, 1) as saved:
+        inside.set()
+        shared = [model.generate(texts, edit)]
+        while not done.is_set():
+            shared.append(model.generate(texts, edit))
+    thread.join(30)
+    assert found == [alone] * 5 + [True]
+    assert all(one == steered for one in shared)
+    assert saved
+    assert set(saved) == {3}
+
+
 def test_a_model_that_keeps_other_states_is_run_as_ever() -> None:
     assert not can_share(ResidualStream(tiny.shared("mamba")), 0)
 
 
-def test_a_block_that_looks_at_other_rows_is_found_out() -> None:
+def test_a_layer_that_looks_at_other_rows_is_found_out() -> None:
     model = tiny.make("llama")
     stream = ResidualStream(model)
     assert can_share(stream, 1)

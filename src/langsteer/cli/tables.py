@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import torch
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -146,22 +147,28 @@ def trials_as_json(tuned: Tuned) -> dict[str, Any]:
 
 def print_trials(tuned: Tuned, console: Console) -> None:
     """Every configuration that was tried, in the order of trying."""
-    table = Table(title="trials", title_justify="left")
+    table = Table(
+        title="trials",
+        title_justify="left",
+        caption="language, meaning, objective: percent",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
     for column in ("layer", "scope", "estimator"):
         table.add_column(column)
-    for column in ("strength", "prompts", "right language", "right meaning", "objective"):
-        table.add_column(column, justify="right")
+    for column in ("strength", "prompts", "language", "meaning", "objective"):
+        table.add_column(column, justify="right", no_wrap=True)
     for trial in tuned.trials:
         meaning = trial.scores.meaning
         table.add_row(
             ", ".join(map(str, trial.point.layers)),
             trial.point.scope,
             trial.point.estimator,
-            f"{trial.point.strength:g}",
+            f"{trial.point.strength:.3g}",
             f"{trial.cases:,}",
             f"{100 * trial.scores.language_rate.value:.1f}",
             "–" if meaning is None else f"{100 * meaning.value:.1f}",
-            f"{trial.objective:.3f}",
+            f"{100 * trial.objective:.1f}",
         )
     console.print(table)
     _print_choice(tuned, console)

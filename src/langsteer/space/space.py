@@ -377,11 +377,19 @@ class Space:
         Raises:
             SpaceError: the folder cannot be written, or something in the space is not finite.
         """
+        known = file.plain(self._header())
+        tensors = {**self.extra.tensors, **self._tensors()}
+        file.write(Path(path), joined(known, self.extra.header), tensors)
+
+    def checksum(self) -> str:
+        """A fingerprint of all numbers that edits are made from, as they are saved."""
+        return file.checksum({name: one.cpu() for name, one in self._tensors().items()})
+
+    def _tensors(self) -> dict[str, Tensor]:
         tensors, _ = pack(self.statistics, torch.float32)
         for one in self.increments:
             tensors |= {one.name(pair): shift for pair, shift in one.shifts.items()}
-        known = file.plain(self._header())
-        file.write(Path(path), joined(known, self.extra.header), {**self.extra.tensors, **tensors})
+        return dict(tensors)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Space:

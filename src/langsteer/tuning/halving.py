@@ -7,24 +7,24 @@ from math import ceil, log2
 
 from langsteer.evaluation.cases import Case
 from langsteer.space.space import OperatingPoint
-from langsteer.tuning.asking import Asker
 from langsteer.tuning.comparing import compare
 from langsteer.tuning.degenerate import mostly_degenerate
+from langsteer.tuning.evaluator import Evaluator
 from langsteer.tuning.table import Answered
 
 FIRST = 12
 """The cases on which every configuration is looked at first."""
 FINALISTS = 2
-Told = Callable[[OperatingPoint, float], None]
+OnRung = Callable[[OperatingPoint, float], None]
 
 
 def halve(
-    asker: Asker,
+    evaluator: Evaluator,
     answered: Answered,
     order: Sequence[Case],
     points: Sequence[OperatingPoint],
     budget: int,
-    told: Told,
+    on_rung: OnRung,
 ) -> list[OperatingPoint]:
     """The best few of the configurations, the best first (Karnin, Koren and Somekh, 2013).
 
@@ -33,32 +33,32 @@ def halve(
     worse than the best, and then the lower half.
 
     Args:
-        asker: Answers and counts tokens.
+        evaluator: Answers and counts tokens.
         answered: Where all outcomes are kept.
         order: The cases, each beginning of which stands for all.
         points: The configurations.
         budget: The tokens that may have been spent when this ends.
-        told: Called with the best so far and its objective after every rung.
+        on_rung: Called with the best so far and its objective after every rung.
     """
     alive = list(points)
     rungs = max(1, ceil(log2(len(alive) / FINALISTS)))
     asked = 0
     for rung in range(rungs + 1):
-        asked = min(len(order), asked + _more(asker, len(alive), budget, rungs + 1 - rung))
-        answered.extend(asker, order[:asked], alive)
+        asked = min(len(order), asked + _more(evaluator, len(alive), budget, rungs + 1 - rung))
+        answered.extend(evaluator, order[:asked], alive)
         alive = _survivors(answered, alive, len(order[:asked]), halved=rung > 0)
-        told(alive[0], answered.objective(alive[0]))
+        on_rung(alive[0], answered.objective(alive[0]))
         if len(alive) <= FINALISTS and rung > 0:
             break
     return alive
 
 
-def _more(asker: Asker, points: int, budget: int, rungs: int) -> int:
+def _more(evaluator: Evaluator, points: int, budget: int, rungs: int) -> int:
     """How many more cases each configuration can be asked in this rung."""
-    cost = asker.tokens_per_answer
+    cost = evaluator.tokens_per_answer
     if cost is None:
         return FIRST
-    return max(1, int((budget - asker.tokens) / rungs / (cost * points)))
+    return max(1, int((budget - evaluator.tokens) / rungs / (cost * points)))
 
 
 def _survivors(

@@ -14,8 +14,8 @@ from typing import Any
 
 from langsteer.errors import LangsteerError
 
-FORMAT = 2
-"""Since 2 every entry has a checksum, and its key names all of a prompt."""
+FORMAT = 3
+"""Since 2 every entry has a checksum, and since 3 the head says all that an answer depends on."""
 
 
 class Journal:

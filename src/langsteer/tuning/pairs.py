@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from langsteer.evaluation.cases import Case, Outcome
 from langsteer.evaluation.objective import objective
 from langsteer.space.space import OperatingPoint, PairPoint
-from langsteer.tuning.asking import Asker
 from langsteer.tuning.comparing import surely_better
+from langsteer.tuning.evaluator import Evaluator
 from langsteer.tuning.table import Answered
 
 MOST_PAIRS = 8
@@ -21,7 +21,7 @@ Pair = tuple[str, str]
 
 
 def own_points(
-    asker: Asker,
+    evaluator: Evaluator,
     answered: Answered,
     cases: Sequence[Case],
     chosen: OperatingPoint,
@@ -35,7 +35,7 @@ def own_points(
     that the interval of its share of wins lies above one half, with all comparisons counted.
 
     Args:
-        asker: Answers and counts tokens.
+        evaluator: Answers and counts tokens.
         answered: Where all outcomes are; those of the point of all tell which pairs do badly.
         cases: All cases.
         chosen: The point of all pairs.
@@ -43,12 +43,12 @@ def own_points(
         budget: The tokens that may have been spent when this ends.
     """
     groups = _worst(cases, answered.outcomes(chosen))
-    while groups and not _affordable(asker, groups, len(others) + 1, budget):
+    while groups and not _affordable(evaluator, groups, len(others) + 1, budget):
         groups.popitem()
     if not (groups and others):
         return ()
     todo = [case for group in groups.values() for case in group]
-    columns = answered.on(asker, todo, [chosen, *others])
+    columns = answered.on(evaluator, todo, [chosen, *others])
     found, start = [], 0
     for pair, group in groups.items():
         rows = slice(start, start + len(group))
@@ -79,9 +79,11 @@ def _worst(cases: Sequence[Case], known: Sequence[Outcome]) -> dict[Pair, list[C
     return {pair: groups[pair] for pair in enough[:MOST_PAIRS]}
 
 
-def _affordable(asker: Asker, groups: dict[Pair, list[Case]], points: int, budget: int) -> bool:
+def _affordable(
+    evaluator: Evaluator, groups: dict[Pair, list[Case]], points: int, budget: int
+) -> bool:
     answers = points * sum(map(len, groups.values()))
-    return asker.tokens + answers * (asker.tokens_per_answer or 0) <= budget
+    return evaluator.tokens + answers * (evaluator.tokens_per_answer or 0) <= budget
 
 
 def _right(one: Outcome) -> bool:

@@ -17,7 +17,7 @@ FEWEST_LAYERS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
+class LayerScore:
     """What the statistics say about one layer; each number is between 0 and 1.
 
     `separability`: how often the middle between two means tells a text's language, the mean over
@@ -33,7 +33,7 @@ class Promise:
     score: float
 
 
-def promises(statistics: Statistics) -> list[Promise]:
+def rank_layers(statistics: Statistics) -> list[LayerScore]:
     """What can be expected of each layer, in the order of the layers.
 
     A layer promises much where languages lie apart, where texts differ by language, and where what
@@ -50,11 +50,13 @@ def promises(statistics: Statistics) -> list[Promise]:
             parts.append(float(alignment[row]))
         score = float(torch.tensor(parts, dtype=torch.float64).prod() ** (1 / len(parts)))
         shared = None if alignment is None else float(alignment[row])
-        found.append(Promise(layer, float(separability[row]), float(language[row]), shared, score))
+        found.append(
+            LayerScore(layer, float(separability[row]), float(language[row]), shared, score)
+        )
     return found
 
 
-def candidates(found: Sequence[Promise]) -> tuple[int, ...]:
+def best_layers(found: Sequence[LayerScore]) -> tuple[int, ...]:
     """The layers that promise most: a third of them, and at least four; ascending."""
     size = max(FEWEST_LAYERS, ceil(SHARE_OF_LAYERS * len(found)))
     best = sorted(found, key=lambda one: one.score, reverse=True)[:size]

@@ -18,9 +18,9 @@ from langsteer.evaluation.cases import Case
 from langsteer.evaluation.summary import Scores, scores
 from langsteer.space.space import OperatingPoint
 from langsteer.tuning import strength
-from langsteer.tuning.asking import Answering, Asker
 from langsteer.tuning.cases import in_order
 from langsteer.tuning.comparing import compare
+from langsteer.tuning.evaluator import Answering, Evaluator
 from langsteer.tuning.halving import FINALISTS, FIRST, halve
 from langsteer.tuning.journal import Journal
 from langsteer.tuning.pairs import own_points
@@ -34,7 +34,35 @@ DUEL = 0.9
 """The shares of the budget that may have been spent when these stages end."""
 STRENGTHS_EXPECTED = 5
 OTHERS = 2
-Report = Callable[[int, str], None]
+OnProgress = Callable[[int, str], None]
+"""Called after every batch with the tokens that it cost, and the best so far in words."""
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """What is tried, and for how long.
+
+    `layers`, 0-based, `scopes` and `estimators` are candidates; of equals the first is taken.
+    `budget` is about how many tokens are generated: every configuration is looked at in any case,
+    on a dozen cases, so a small budget with many configurations is exceeded. `seed` is that of the
+    order in which cases are asked, and `split` what they are called in the record of the choice.
+    """
+
+    layers: Sequence[int]
+    scopes: Sequence[str] = SCOPES
+    estimators: Sequence[str] = ("difference",)
+    budget: int = BUDGET
+    seed: int = 0
+    split: str = "tune"
+
+    def points(self) -> list[OperatingPoint]:
+        """Every configuration at strength 1."""
+        return [
+            OperatingPoint((layer,), 1.0, scope, estimator, split=self.split)
+            for layer in self.layers
+            for scope in self.scopes
+            for estimator in self.estimators
+        ]
 
 
 @dataclass(frozen=True)
@@ -60,59 +88,43 @@ class Tuned:
 def tune(
     runner: Answering,
     cases: Sequence[Case],
+    options: SearchOptions,
     *,
-    layers: Sequence[int],
-    scopes: Sequence[str] = SCOPES,
-    estimators: Sequence[str] = ("difference",),
-    budget: int = BUDGET,
-    seed: int = 0,
-    split: str = "tune",
     journal: Journal | None = None,
-    report: Report | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Tuned:
     """The best single layer, scope, estimator and strength, and those of pairs that need others.
 
     Args:
         runner: Answers and judges.
         cases: The only cases that are asked.
-        layers: Candidate layers, 0-based block outputs; of equals the first is taken.
-        scopes: Candidate scopes.
-        estimators: Candidate estimators.
-        budget: Generated tokens to aim at. Every configuration is looked at in any case, on a dozen
-            cases, so a small budget with many configurations is exceeded.
-        seed: Of the order in which cases are asked.
-        split: What the cases are called in the record of the choice.
+        options: What is tried.
         journal: Remembers what was answered, so that a search that was stopped can go on.
-        report: Told after every batch how many tokens it cost, and the best so far.
+        on_progress: Called after every batch.
 
     Raises:
         LangsteerError: There is nothing to try, nothing to try it on, or no budget.
     """
-    if not (cases and layers and scopes and estimators):
+    points = options.points()
+    if not (cases and points):
         raise LangsteerError(
             "Tuning needs at least one prompt, one layer, one scope and one estimator."
         )
-    if budget < 1:
-        raise LangsteerError(f"The budget is {budget} tokens; give a positive number.")
-    search = _Search(runner, in_order(cases, seed), budget, journal, report)
-    points = [
-        OperatingPoint((layer,), 1.0, scope, estimator, split=split)
-        for layer in layers
-        for scope in scopes
-        for estimator in estimators
-    ]
+    if options.budget < 1:
+        raise LangsteerError(f"The budget is {options.budget} tokens; give a positive number.")
+    order = in_order(cases, options.seed)
+    search = _Search(runner, order, options.budget, journal, on_progress)
     search.halve(points)
     ranked = search.duel(search.strengths())
-    chosen = ranked[0]
     pairs = own_points(
-        search.asker,
+        search.evaluator,
         search.answered,
         search.order,
-        chosen,
+        ranked[0],
         search.others(ranked),
-        budget,
+        options.budget,
     )
-    return search.result(replace(chosen, pairs=pairs), seed)
+    return search.result(replace(ranked[0], pairs=pairs), options.seed)
 
 
 class _Search:
@@ -124,25 +136,25 @@ class _Search:
         order: list[Case],
         budget: int,
         journal: Journal | None,
-        report: Report | None,
+        on_progress: OnProgress | None,
     ) -> None:
         self.order, self.budget = order, budget
         self.answered = Answered()
-        self.asker = Asker(runner, journal, self._spent)
-        self._report, self._best = report, ""
+        self.evaluator = Evaluator(runner, journal, self._spent)
+        self._on_progress, self._best = on_progress, ""
         self._finalists: list[OperatingPoint] = []
 
     def halve(self, points: Sequence[OperatingPoint]) -> None:
         """Leave the finalists."""
         share = int(HALVING * self.budget)
-        found = halve(self.asker, self.answered, self.order, points, share, self._tell)
+        found = halve(self.evaluator, self.answered, self.order, points, share, self._tell)
         self._finalists = found[:FINALISTS]
 
     def strengths(self) -> list[OperatingPoint]:
         """All configurations on as many cases as can be paid for, the best first."""
-        cost = self.asker.tokens_per_answer or 1.0
+        cost = self.evaluator.tokens_per_answer or 1.0
         tries = STRENGTHS_EXPECTED * len(self._finalists)
-        left = STRENGTH * self.budget - self.asker.tokens
+        left = STRENGTH * self.budget - self.evaluator.tokens
         cases = self.order[: max(FIRST, int(left / cost / tries))]
         tried: list[OperatingPoint] = []
         for finalist in self._finalists:
@@ -169,11 +181,13 @@ class _Search:
             columns = [self.answered.outcomes(point)[:size] for point in both]
             compared = compare(columns)
             low, high = compared.gain(1, 0)
-            affordable = (limit - self.asker.tokens) / 2 / (self.asker.tokens_per_answer or 1.0)
+            affordable = (
+                (limit - self.evaluator.tokens) / 2 / (self.evaluator.tokens_per_answer or 1.0)
+            )
             more = min(len(self.order), 2 * size, size + int(affordable))
             if low > 0 or high < strength.TOLERANCE or more <= size:
                 break
-            self.answered.extend(self.asker, self.order[:more], both)
+            self.answered.extend(self.evaluator, self.order[:more], both)
         winner = both[compared.best()]
         self._tell(winner, self.answered.objective(winner))
         return [winner, *(point for point in ranked if point != winner)]
@@ -198,7 +212,7 @@ class _Search:
     ) -> list[OperatingPoint]:
         def ask(wanted: list[float]) -> list[Any]:
             points = [replace(finalist, strength=one) for one in wanted]
-            self.answered.extend(self.asker, cases, points)
+            self.answered.extend(self.evaluator, cases, points)
             return [self.answered.outcomes(point)[: len(cases)] for point in points]
 
         (first,) = ask([finalist.strength])
@@ -228,13 +242,13 @@ class _Search:
         evidence = {
             "cases": own.cases,
             "budget": self.budget,
-            "tokens": self.asker.tokens,
-            "answers": self.asker.answers,
+            "tokens": self.evaluator.tokens,
+            "answers": self.evaluator.answers,
             "seed": seed,
             "trials": [_as_evidence(trial) for trial in trials],
         }
         point = replace(point, scores=found, evidence=evidence)
-        return Tuned(point, trials, self.asker.tokens, self.asker.answers)
+        return Tuned(point, trials, self.evaluator.tokens, self.evaluator.answers)
 
     def _trial(self, point: OperatingPoint) -> Trial:
         outcomes = self.answered.outcomes(point)
@@ -244,8 +258,8 @@ class _Search:
         self._best = f"best: {describe(point)} ({100 * value:.1f})"
 
     def _spent(self, tokens: int) -> None:
-        if self._report is not None:
-            self._report(tokens, self._best)
+        if self._on_progress is not None:
+            self._on_progress(tokens, self._best)
 
 
 def _kind(point: OperatingPoint) -> tuple[tuple[int, ...], str, str]:

@@ -15,10 +15,10 @@ from langsteer.evaluation.judge import Judge
 from langsteer.evaluation.runner import Asking, Runner
 from langsteer.progress import Timer
 from langsteer.space.space import OperatingPoint, Space
-from langsteer.text.detect import default_detector
+from langsteer.text.detect import Detector, default_detector
 from langsteer.tuning.journal import Journal, digest
-from langsteer.tuning.prediction import candidates, promises
-from langsteer.tuning.search import BUDGET, SCOPES, Tuned, tune
+from langsteer.tuning.prediction import best_layers, rank_layers
+from langsteer.tuning.search import BUDGET, SCOPES, SearchOptions, Tuned, tune
 from langsteer.tuning.sharing import SharingRunner
 
 
@@ -73,39 +73,41 @@ def tune_space(
     timer = timer or Timer(options.quiet)
     detector = default_detector(options.languages or space.languages)
     languages = [one for one in options.languages or space.languages if one in detector.known]
-    ranked = promises(space.statistics)
-    promised = {one.layer: one.score for one in ranked}
-    layers = candidates(ranked) if options.layers is None else options.layers
+    ranked = rank_layers(space.statistics)
+    scores = {one.layer: one.score for one in ranked}
+    layers = best_layers(ranked) if options.layers is None else options.layers
     every = cases(prompts, ordered_pairs(languages))
     if options.per_pair is not None:
         every = sample_cases(every, options.per_pair, options.seed)
     _require(space, every[0], layers, options)
     kept = None
     if options.journal is not None:
-        kept = Journal(options.journal, _settings(space, every, layers, options))
+        kept = Journal(options.journal, _settings(space, prompts, every, layers, detector, options))
     runner = Runner(model, space, Judge(prompts, detector), options.asking)
     with timer.answers("tune", options.budget) as bar:
 
-        def report(tokens: int, best: str) -> None:
+        def on_progress(tokens: int, best: str) -> None:
             bar(tokens)
             bar.say(f"tune; {best}" if best else "tune")
 
-        return tune(
-            SharingRunner(runner),
-            every,
-            layers=sorted(layers, key=lambda layer: -promised.get(layer, 0.0)),
-            scopes=options.scopes,
-            estimators=options.estimators,
-            budget=options.budget,
-            seed=options.seed,
-            split=options.split,
-            journal=kept,
-            report=report,
+        search = SearchOptions(
+            sorted(layers, key=lambda layer: -scores.get(layer, 0.0)),
+            options.scopes,
+            options.estimators,
+            options.budget,
+            options.seed,
+            options.split,
         )
+        return tune(SharingRunner(runner), every, search, journal=kept, on_progress=on_progress)
 
 
 def _settings(
-    space: Space, every: Sequence[Case], layers: Sequence[int], options: TuningOptions
+    space: Space,
+    prompts: PromptSet,
+    every: Sequence[Case],
+    layers: Sequence[int],
+    detector: Detector,
+    options: TuningOptions,
 ) -> dict[str, Any]:
     """All that changes an answer or its verdict: a journal of anything else is not used."""
     return {
@@ -113,9 +115,9 @@ def _settings(
         "model": asdict(space.model),
         "corpus": space.corpus.digest,
         "pooling": space.pooling,
-        "means": digest(
-            [space.mean(one, layer).tolist() for one in space.languages[:2] for layer in layers]
-        ),
+        "tensors": space.checksum(),
+        "lexicon": digest({tag: sorted(names) for tag, names in prompts.lexicon.items()}),
+        "detector": [type(detector).__name__, sorted(detector.known or ())],
         "cases": digest([[asdict(case.prompt), case.target] for case in every]),
         "layers": sorted(layers),
         "scopes": list(options.scopes),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from langsteer.evaluation.cases import Case, Outcome
 from langsteer.evaluation.objective import objective
 from langsteer.space.space import OperatingPoint
-from langsteer.tuning.asking import Asker
+from langsteer.tuning.evaluator import Evaluator
 
 Place = tuple[tuple[int, ...], float, str, str]
 
@@ -37,7 +37,9 @@ class Answered:
         """The objective of a configuration on all cases that it was asked."""
         return objective(self.outcomes(point))
 
-    def extend(self, asker: Asker, cases: Sequence[Case], points: Sequence[OperatingPoint]) -> None:
+    def extend(
+        self, evaluator: Evaluator, cases: Sequence[Case], points: Sequence[OperatingPoint]
+    ) -> None:
         """Ask the configurations those of `cases`, the first of the order, that are new to them."""
         waiting: dict[int, list[OperatingPoint]] = {}
         for point in points:
@@ -45,19 +47,19 @@ class Answered:
             waiting.setdefault(len(known), []).append(point)
         for start, late in sorted(waiting.items()):
             if start < len(cases):
-                found = asker.ask(cases[start:], late)
+                found = evaluator.answer(cases[start:], late)
                 for point, outcomes in zip(late, found, strict=True):
                     self.outcomes(point).extend(outcomes)
 
     def on(
-        self, asker: Asker, cases: Sequence[Case], points: Sequence[OperatingPoint]
+        self, evaluator: Evaluator, cases: Sequence[Case], points: Sequence[OperatingPoint]
     ) -> list[list[Outcome]]:
         """For every point the outcomes of any of the cases; asks only what is new."""
         found = []
         for point in points:
             known = {id(one.case): one for one in self._found[place(point)][1]}
             new = [case for case in cases if id(case) not in known]
-            (answers,) = asker.ask(new, [point]) if new else ([],)
+            (answers,) = evaluator.answer(new, [point]) if new else ([],)
             known.update(zip(map(id, new), answers, strict=True))
             found.append([known[id(case)] for case in cases])
         return found

@@ -31,7 +31,7 @@ class Answering(Protocol):
         """Answer and judge every case at its own operating point."""
 
 
-class Asker:
+class Evaluator:
     """Answers cases under configurations, counts the generated tokens, and remembers both.
 
     The batches depend on nothing but what is asked: with the same journal the same questions have
@@ -40,7 +40,7 @@ class Asker:
     Args:
         runner: Answers and judges.
         journal: Remembers finished batches; None: nothing is remembered.
-        on_tokens: Told after each batch how many tokens it cost.
+        on_tokens: Called after each batch with the tokens that it cost.
     """
 
     def __init__(
@@ -58,7 +58,9 @@ class Asker:
         """The mean so far; None before the first answer."""
         return self.tokens / self.answers if self.answers else None
 
-    def ask(self, cases: Sequence[Case], points: Sequence[OperatingPoint]) -> list[list[Outcome]]:
+    def answer(
+        self, cases: Sequence[Case], points: Sequence[OperatingPoint]
+    ) -> list[list[Outcome]]:
         """For every point the outcomes of all cases, in their order."""
         items = [(case, point) for point in points for case in cases]
         found: list[Outcome | None] = [None] * len(items)
