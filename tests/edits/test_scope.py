@@ -27,7 +27,8 @@ def windows(draw) -> Window:
     return Window(origin, begin, end)
 
 
-tokens = st.none() | st.frozensets(st.integers(1, 5), min_size=1, max_size=3)
+some_tokens = st.frozensets(st.integers(1, 5), min_size=1, max_size=3)
+tokens = st.one_of(st.none(), st.none(), st.none(), some_tokens)
 scopes = st.builds(
     lambda windows, tokens, spare: Scope(tuple(windows), tokens, spare_bos=spare),
     st.lists(windows(), min_size=1, max_size=2),
@@ -37,18 +38,9 @@ scopes = st.builds(
 rows = st.tuples(scopes, st.lists(st.integers(1, 5), min_size=1, max_size=6))
 
 
-@settings(max_examples=150, deadline=None)
-@given(
-    st.lists(rows, min_size=1, max_size=4),
-    st.sampled_from(["left", "right"]),
-    st.integers(0, 4),
-    st.integers(1, 5),
-    st.randoms(use_true_random=False),
-)
-def test_a_padded_batch_and_a_flat_list_of_tokens_agree(
-    rows: list, side: str, new: int, size: int, random
-) -> None:
-    answers = [[random.randint(1, 5) for _ in range(new)] for _ in rows]
+def assert_alike(rows: list, answers: list[list[int]], side: str, size: int) -> None:
+    """Of a batch read `size` columns at a time and of a flat list, the same tokens are selected."""
+    new = len(answers[0])
     flat = [
         scope.selects(
             torch.arange(len(ids) + new),
@@ -91,6 +83,31 @@ def test_a_padded_batch_and_a_flat_list_of_tokens_agree(
         spread = [False] * width
         spread[left[row] : left[row] + length] = mine[:length].tolist()
         assert found[row].tolist() == spread + mine[length:].tolist()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(rows, min_size=1, max_size=4),
+    st.sampled_from(["left", "right"]),
+    st.integers(0, 4),
+    st.integers(1, 5),
+    st.randoms(use_true_random=False),
+)
+def test_a_padded_batch_and_a_flat_list_of_tokens_agree(
+    rows: list, side: str, new: int, size: int, random
+) -> None:
+    answers = [[random.randint(1, 5) for _ in range(new)] for _ in rows]
+    assert_alike(rows, answers, side, size)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("text", ["all", "generated", "start[0:4]", "start[3:5]", "end[-1:2]"])
+def test_windows_that_end_within_the_answer(text: str, side: str, size: int) -> None:
+    """Steps of a generation are looked up in stretches, which begin and end where windows do."""
+    scope = Scope.parse(text)
+    prompts = [[BOS, 2], [3, 4, 5], [2, 2, 2, 2]]
+    assert_alike([(scope, ids) for ids in prompts], [[2, 3, 4, 5]] * 3, side, size)
 
 
 def test_without_token_ids_a_scope_by_token_is_an_error() -> None:
