@@ -59,5 +59,5 @@ def logits(
 ) -> Tensor:
     """Logits [tokens, vocabulary] of one sequence, steered the plain way."""
     chosen = [] if edit is None else positions(edit.scope, ids, prompt, bos)
-    with hooked(dict(enumerate(stream.blocks)), edit, chosen):
+    with hooked(dict(enumerate(stream.layers)), edit, chosen):
         return stream.model(input_ids=torch.tensor([ids]), use_cache=False).logits[0]

@@ -326,14 +326,14 @@ def counts(rows: list[Row]) -> str:
     rest = f" Of the others, {parts} have a language part that is exact by itself."
     return (
         f"{len(rows)} architectures are known; {built} could be built. "
-        f"The blocks of {bound} were found, and {exact} are exact.{rest if parts else ''}"
+        f"The layers of {bound} were found, and {exact} are exact.{rest if parts else ''}"
     )
 
 
 def body(rows: list[Row]) -> list[str]:
     """The rows of the table in Markdown."""
     return [
-        "| architecture | class | blocks | steering |",
+        "| architecture | class | layers | steering |",
         "|---|---|---|---|",
         *(
             f"| {row.kind} | {row.model} | {row.path and f'`{row.path}`'} | {outcome(row)} |"

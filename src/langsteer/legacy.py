@@ -146,6 +146,7 @@ def load(name_or_path: Any, *, device: str = "cpu", **options: Any) -> Model:
     options = {("layers" if key == "blocks" else key): value for key, value in options.items()}
     model = Model.from_pretrained(name_or_path, device=device, **options)
     model.model = model.hf  # type: ignore[attr-defined]
+    model.stream.blocks = model.stream.layers  # type: ignore[attr-defined]
     return model
 
 

@@ -50,11 +50,11 @@ def matches(stream, prompts, edits, rows, found) -> bool:
 def test_01_output_type() -> None:
     """Blocks return a tensor or a tuple; indexing a tensor takes its first row."""
     stream = llama()
-    with naive.hook(stream.blocks[1], lambda output: output[0]), pytest.raises(RuntimeError):
+    with naive.hook(stream.layers[1], lambda output: output[0]), pytest.raises(RuntimeError):
         stream.model(torch.tensor([[1, 2], [3, 4]]))
     model = tiny.make("llama")
     stream = ResidualStream(model)
-    bound = stream.blocks[1]
+    bound = stream.layers[1]
     inner = bound.forward
     bound.forward = lambda *a, **k: (inner(*a, **k), None)
     after = model.model.layers[2].forward
@@ -84,7 +84,7 @@ def test_02_rank_and_meaning() -> None:
         torch.no_grad(),
     ):
         model(torch.tensor([[1, 2, 3]]))
-    with pytest.raises(ModelError, match=r"several streams per token \(block output"):
+    with pytest.raises(ModelError, match=r"several streams per token \(layer output"):
         ResidualStream(model)
 
 
@@ -106,7 +106,7 @@ def test_04_one_token_is_not_a_phase() -> None:
     """A prompt may have one token; taking `T == 1` for decoding edits it as generated."""
     stream, vector = llama(), shift(2).vector * 2
     only = Edit({1: Shift(vector)}, scope=Scope.parse("end[0:]"))
-    with naive.hook(stream.blocks[1], lambda h: h + vector if h.shape[1] == 1 else h):
+    with naive.hook(stream.layers[1], lambda h: h + vector if h.shape[1] == 1 else h):
         rows, found = plain(stream, [[5]])
     assert not matches(stream, [[5]], [only], rows, found)
     rows, found = run(stream, [[5]], only)
@@ -116,7 +116,7 @@ def test_04_one_token_is_not_a_phase() -> None:
 def test_04_without_a_cache_the_counter_runs_away() -> None:
     stream = llama()
     after = edit(1, "end[0:]")
-    with naive.counting(stream.blocks[1], after.maps[1].vector, 6):
+    with naive.counting(stream.layers[1], after.maps[1].vector, 6):
         rows, found = plain(stream, PROMPTS[:1], use_cache=False)
     assert not matches(stream, PROMPTS[:1], [after], rows, found)
     rows, found = run(stream, PROMPTS[:1], after, use_cache=False)
@@ -135,7 +135,7 @@ def test_04_chunked_prefill(scope: str) -> None:
         edited[:, -1] += vector
         return edited
 
-    with naive.hook(stream.blocks[1], last):
+    with naive.hook(stream.layers[1], last):
         rows, found = plain(stream, PROMPTS[:1], prefill_chunk_size=2)
     assert not matches(stream, PROMPTS[:1], [given], rows, found)
     rows, found = run(stream, PROMPTS, given, prefill_chunk_size=2)
@@ -167,7 +167,7 @@ def test_05_rejected_drafts_are_taken_back(drafts: str) -> None:
 
     def counted(**options: object) -> list[list[int]]:
         vector = given.maps[1].vector
-        with naive.counting(stream.blocks[1], vector, len(prompt) + begin):
+        with naive.counting(stream.layers[1], vector, len(prompt) + begin):
             return plain(stream, [prompt], max_new_tokens=10, **options)[0]
 
     assert counted() == wanted, "one token at a time, counting is right"
@@ -180,7 +180,7 @@ def test_06_the_first_generated_token_is_decided_at_the_last_prompt_position() -
     stream = llama()
     given = edit(1, "generated", 3.0)
     _, unsteered = plain(stream, PROMPTS[:1])
-    with naive.counting(stream.blocks[1], 3 * given.maps[1].vector, 6):
+    with naive.counting(stream.layers[1], 3 * given.maps[1].vector, 6):
         _, late = plain(stream, PROMPTS[:1])
     assert torch.equal(late[0], unsteered[0]), "the naive way leaves the first token unsteered"
     rows, found = run(stream, PROMPTS[:1], given)
@@ -198,7 +198,7 @@ def test_07_padding_is_never_edited_and_counts_for_nothing() -> None:
             edited[:, 1] += 3 * given.maps[1].vector
         return edited
 
-    with naive.hook(stream.blocks[1], second):
+    with naive.hook(stream.layers[1], second):
         rows, found = plain(stream, PROMPTS)
     assert not matches(stream, PROMPTS, [given, given], rows, found)
     rows, found = run(stream, PROMPTS, given)
@@ -235,7 +235,7 @@ def test_08_beams_and_returned_sequences_keep_their_prompts_edit(options: dict) 
         return hidden + table[torch.arange(len(hidden)) % 2, None]
 
     bare = first_latents(stream, options)
-    with naive.hook(stream.blocks[1], by_row):
+    with naive.hook(stream.layers[1], by_row):
         mistaken = first_latents(stream, options) - bare
     with steering(stream, edits):
         change = first_latents(stream, options) - bare
@@ -251,7 +251,7 @@ def first_latents(stream: ResidualStream, options: dict) -> Tensor:
     settings = {"max_new_tokens": 4, "do_sample": False, "eos_token_id": None, "pad_token_id": 0}
     seen: list[Tensor] = []
     torch.manual_seed(0)
-    with naive.hook(stream.blocks[1], lambda hidden: seen.append(hidden[:, -1].clone())):
+    with naive.hook(stream.layers[1], lambda hidden: seen.append(hidden[:, -1].clone())):
         stream.model.generate(torch.tensor([[5, 6, 7], [8, 9, 10]]), **{**settings, **options})
     return seen[0]
 
@@ -270,7 +270,7 @@ def test_09_packed_sequences_are_refused() -> None:
     stream = llama()
     ids, positions = torch.tensor([[1, 2, 3, 4]]), torch.tensor([[0, 1, 0, 1]])
     table = torch.stack([shift(2).vector, torch.zeros(tiny.WIDTH)])
-    with naive.hook(stream.blocks[1], lambda hidden: hidden + table[: len(hidden), None]):
+    with naive.hook(stream.layers[1], lambda hidden: hidden + table[: len(hidden), None]):
         (both,) = stream.read(ids, None, [2])
     (neither,) = stream.read(ids, None, [2])
     assert bool((both - neither)[:, 2:].any()), "a table by row steers the second sequence too"
@@ -287,7 +287,7 @@ def test_10_rows_have_edits_of_their_own() -> None:
     ids = torch.tensor([[1, 2, 3], [4, 5, 6]])
     with torch.no_grad():
         wanted = stream.model(ids).logits
-        with naive.hook(stream.blocks[1], lambda hidden: hidden + shift(2).vector):
+        with naive.hook(stream.layers[1], lambda hidden: hidden + shift(2).vector):
             assert not torch.equal(stream.model(ids).logits[1], wanted[1])
         with steering(stream, [edit(1), None]):
             mixed = stream.model(ids).logits
@@ -303,7 +303,7 @@ def test_11_the_artifact_in_float32_does_not_promote_the_stream() -> None:
     stream = ResidualStream(tiny.shared("llama", torch.bfloat16))
     ids = torch.tensor([[1, 2, 3]])
     with (
-        naive.hook(stream.blocks[1], lambda h: h + shift(1).vector),
+        naive.hook(stream.layers[1], lambda h: h + shift(1).vector),
         pytest.raises(RuntimeError, match="dtype"),
         torch.no_grad(),
     ):
@@ -405,8 +405,8 @@ def test_14_readers_see_the_edited_stream_and_nothing_is_written_in_place() -> N
     kept: list[Tensor] = []
     vector = edit().maps[1].vector
     with (
-        naive.hook(stream.blocks[1], kept.append),
-        naive.hook(stream.blocks[1], lambda hidden: hidden.add_(vector)),
+        naive.hook(stream.layers[1], kept.append),
+        naive.hook(stream.layers[1], lambda hidden: hidden.add_(vector)),
         torch.no_grad(),
     ):
         stream.model(ids)
@@ -419,7 +419,7 @@ def test_15_an_exception_leaves_nothing_behind() -> None:
     stream, ids = ResidualStream(model), torch.tensor([[1, 2, 3]])
     with torch.no_grad():
         wanted = stream.model(ids).logits
-        half = naive.Steerer(stream.blocks, {1: shift(1).vector, 9: shift(2).vector})
+        half = naive.Steerer(stream.layers, {1: shift(1).vector, 9: shift(2).vector})
         with pytest.raises(IndexError), half:
             pass
         assert not torch.allclose(stream.model(ids).logits, wanted), "it is steered for good"
@@ -450,7 +450,7 @@ def test_15_nested_steering_takes_the_place_of_the_outer() -> None:
 
     first, second = edit(1), edit(2)
     shifts = [{1: one.maps[1].vector} for one in (first, second)]
-    with naive.Steerer(stream.blocks, shifts[0]), naive.Steerer(stream.blocks, shifts[1]):
+    with naive.Steerer(stream.layers, shifts[0]), naive.Steerer(stream.layers, shifts[1]):
         assert not torch.allclose(logits(), logits(second)), "hooks of both are on"
     assert torch.equal(logits(first, second), logits(second))
     assert torch.equal(logits(first, None), logits())
@@ -484,7 +484,7 @@ def test_15_threads_do_not_see_each_other() -> None:
 
     def hooked(which: int) -> None:
         if which == 0:
-            with naive.Steerer(stream.blocks, {1: 3 * edits[0].maps[1].vector}):
+            with naive.Steerer(stream.layers, {1: 3 * edits[0].maps[1].vector}):
                 both_on.wait()
                 both_on.wait()
         if which == 1:
@@ -500,9 +500,9 @@ def test_16_a_cache_from_another_edit_is_noticed() -> None:
     stream, ids = llama(), torch.tensor([[1, 2, 3]])
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("error")
-        with naive.Steerer(stream.blocks, {1: edit(1).maps[1].vector}):
+        with naive.Steerer(stream.layers, {1: edit(1).maps[1].vector}):
             cache = stream.model(ids, use_cache=True).past_key_values
-        with naive.Steerer(stream.blocks, {1: edit(2).maps[1].vector}):
+        with naive.Steerer(stream.layers, {1: edit(2).maps[1].vector}):
             unnoticed = stream.model(torch.tensor([[4]]), past_key_values=cache).logits
     with torch.no_grad():
         with steering(stream, edit(1)):
@@ -525,9 +525,9 @@ def test_17_gradients_flow_through_an_edit() -> None:
         model(torch.tensor([[1, 2, 3]]), use_cache=False).logits.square().sum().backward()
         return torch.zeros_like(weight) if weight.grad is None else weight.grad.clone()
 
-    with naive.hook(stream.blocks[1], lambda hidden: hidden.detach() + vector):
+    with naive.hook(stream.layers[1], lambda hidden: hidden.detach() + vector):
         assert not bool(gradient().any())
-    with naive.hook(stream.blocks[1], lambda hidden: hidden + vector):
+    with naive.hook(stream.layers[1], lambda hidden: hidden + vector):
         wanted = gradient()
     with steering(stream, edit()):
         torch.testing.assert_close(gradient(), wanted)
@@ -538,7 +538,7 @@ def test_17_what_was_read_can_be_trained_on() -> None:
     probe, kept = torch.ones(tiny.WIDTH, requires_grad=True), []
     with (
         torch.inference_mode(),
-        naive.hook(stream.blocks[1], lambda hidden: kept.append(hidden.clone())),
+        naive.hook(stream.layers[1], lambda hidden: kept.append(hidden.clone())),
     ):
         stream.model(ids)
     with pytest.raises(RuntimeError, match="Inference tensors cannot be saved for backward"):
@@ -623,7 +623,7 @@ def test_21_a_block_that_did_not_run_is_noticed() -> None:
         with naive.hook(known, lambda hidden: hidden + shift(2).vector):
             assert torch.equal(model(ids).logits, wanted), "unsteered, without a word"
         with (
-            pytest.raises(SteeringError, match="block 2 was to be edited but did not run"),
+            pytest.raises(SteeringError, match="layer 2 was to be edited but did not run"),
             steering(stream, edit(layers=(2,))),
         ):
             model(ids)
@@ -635,9 +635,9 @@ def test_21_verify_finds_a_change_outside_the_scope() -> None:
     stream, given = llama(), edit(1, "prompt_last")
     ids = torch.tensor([[1, 2, 3]])
     (before,) = stream.read(ids, None, [1])
-    with naive.hook(stream.blocks[1], lambda hidden: hidden + given.maps[1].vector):
+    with naive.hook(stream.layers[1], lambda hidden: hidden + given.maps[1].vector):
         kept: list[Tensor] = []
-        with naive.hook(stream.blocks[1], kept.append), torch.no_grad():
+        with naive.hook(stream.layers[1], kept.append), torch.no_grad():
             stream.model(ids)
     with steering(stream, given):
         (after,) = stream.read(ids, None, [1])
@@ -657,7 +657,7 @@ def test_22_experts_are_steered_at_the_block_and_not_inside() -> None:
         (after,) = stream.read(ids, None, [1])
     vector = given.maps[1].vector.expand_as(before)
     torch.testing.assert_close(after - before, vector, rtol=1e-4, atol=1e-4)
-    experts = stream.blocks[1].mlp.experts
+    experts = stream.layers[1].mlp.experts
     handle = experts.register_forward_pre_hook(
         lambda module, args: (args[0] + vector[0], *args[1:])
     )

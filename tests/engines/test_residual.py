@@ -15,7 +15,7 @@ from langsteer.errors import ModelError
 def test_the_blocks_of_every_family_are_found(family: str) -> None:
     stream = ResidualStream(tiny.shared(family))
     assert (stream.depth, stream.width) == (tiny.DEPTH, tiny.WIDTH)
-    assert stream.blocks == tuple(stream.model.get_submodule(stream.path))
+    assert stream.layers == tuple(stream.model.get_submodule(stream.path))
 
 
 def test_what_is_read_is_the_block_output_not_hidden_states() -> None:
@@ -43,7 +43,7 @@ def test_what_is_read_can_be_trained_on() -> None:
 def test_reading_stops_after_the_last_wanted_block() -> None:
     model = tiny.make("llama")
     stream, ran = ResidualStream(model), []
-    for index, block in enumerate(stream.blocks):
+    for index, block in enumerate(stream.layers):
         block.register_forward_hook(lambda *_, index=index: ran.append(index), prepend=True)
     model.lm_head.register_forward_hook(lambda *_: ran.append("head"))
     stream.read(torch.tensor([[1, 2]]), None, [1, 0])
@@ -83,13 +83,13 @@ def test_training_mode_is_as_it_was() -> None:
 @pytest.mark.parametrize("layer", [-1, 3])
 def test_a_layer_outside_the_model_is_an_error(layer: int) -> None:
     stream = ResidualStream(tiny.shared("llama"))
-    with pytest.raises(ModelError, match=f"layer {layer} is outside the model, which has 3 blocks"):
+    with pytest.raises(ModelError, match=f"layer {layer} is outside the model, which has 3 layers"):
         stream.read(torch.tensor([[1]]), None, [layer])
 
 
 def test_a_path_that_is_no_block_list_is_an_error_that_names_those_there_are() -> None:
     with pytest.raises(ModelError, match=r"'model\.norm' is not a list .* are model\.layers"):
-        ResidualStream(tiny.shared("llama"), blocks="model.norm")
+        ResidualStream(tiny.shared("llama"), layers="model.norm")
 
 
 class Streams(nn.Module):

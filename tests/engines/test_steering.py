@@ -138,7 +138,7 @@ def test_unsteered_rows_keep_the_sign_of_zero() -> None:
     model = tiny.make("llama")
     stream = ResidualStream(model)
     seen = {}
-    stream.blocks[1].register_forward_hook(
+    stream.layers[1].register_forward_hook(
         lambda *call: torch.full_like(call[-1], -0.0), prepend=True
     )
     ids = torch.tensor([[1, 2], [3, 4]])

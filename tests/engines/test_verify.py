@@ -38,7 +38,7 @@ def test_sound_models_pass(family: str, dtype: torch.dtype) -> None:
 def test_blocks_that_were_replaced_after_binding_are_noticed() -> None:
     stream = ResidualStream(tiny.make("llama"))
     stream.model.model.layers[1] = tiny.make("llama", seed=1).model.layers[1]
-    assert "blocks" in failed(stream)
+    assert "layers" in failed(stream)
 
 
 def test_strength_zero_that_moves_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +73,7 @@ def test_an_edit_that_does_nothing_is_noticed(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_hook_that_is_gone_is_noticed() -> None:
     stream = ResidualStream(tiny.make("llama"))
-    stream.blocks[2]._forward_hooks.clear()
+    stream.layers[2]._forward_hooks.clear()
     assert failed(stream) == {"positions"}
 
 

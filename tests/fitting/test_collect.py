@@ -32,7 +32,7 @@ def corpus(extra: tuple[Text, ...] = ()) -> Corpus:
 def plain_latents(model: Model, text: str, layer: int) -> torch.Tensor:
     """Latents [tokens, d] of one text alone, without its leading special token."""
     found = []
-    handle = model.stream.blocks[layer].register_forward_hook(
+    handle = model.stream.layers[layer].register_forward_hook(
         lambda module, args, output: found.append(output if torch.is_tensor(output) else output[0])
     )
     with torch.no_grad():
@@ -83,7 +83,7 @@ def test_pooling_by_text_and_by_last_token(pooling: str) -> None:
 def test_only_the_wanted_layers_run() -> None:
     model = Model(tiny.make("llama"), tiny.tokenizer())
     ran = []
-    model.stream.blocks[2].register_forward_hook(lambda *_: ran.append(2))
+    model.stream.layers[2].register_forward_hook(lambda *_: ran.append(2))
     found = collect(model, corpus(), Reading(layers=[0, 1]))
     assert found.layers == (0, 1)
     assert not ran

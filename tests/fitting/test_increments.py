@@ -65,7 +65,7 @@ def own(loaded: Model, layer: int) -> Tensor:
     for tag in ("fr", "de"):
         texts = [text.text for text in CORPUS.texts if text.language == tag]
         ids = [token for text in texts for token in tiny.tokenizer()(text)["input_ids"][1:]]
-        means.append(loaded.stream.blocks[layer].own[ids].double().mean(0))
+        means.append(loaded.stream.layers[layer].own[ids].double().mean(0))
     return means[0] - means[1]
 
 
@@ -73,7 +73,7 @@ def test_an_increment_is_what_the_blocks_between_add(loaded: Model) -> None:
     """In a linear stream it can be written down: nothing of the first shift is counted again."""
     found = fit_increments(loaded, CORPUS, [2, 0], "de", "fr")
     assert list(found) == [0, 2]
-    passed = torch.eye(tiny.WIDTH, dtype=torch.float64) + loaded.stream.blocks[2].mix.double()
+    passed = torch.eye(tiny.WIDTH, dtype=torch.float64) + loaded.stream.layers[2].mix.double()
     known = passed @ own(loaded, 1) + own(loaded, 2)
     torch.testing.assert_close(found[2].vector.double(), known, rtol=1e-4, atol=1e-4)
 

@@ -632,7 +632,7 @@ def test_rows_that_share_their_prompt_write_what_they_write_alone(family: str, l
     assert (
         Model(stream.model, tokenizer).generate(texts, edits, Generation(max_new_tokens=6)) == alone
     )
-    assert not any("forward" in vars(block) for block in stream.blocks)
+    assert not any("forward" in vars(block) for block in stream.layers)
 
 
 def test_another_thread_writes_the_same_while_a_prefix_is_shared() -> None:
@@ -678,11 +678,11 @@ def test_a_layer_that_looks_at_other_rows_is_found_out() -> None:
     model = tiny.make("llama")
     stream = ResidualStream(model)
     assert can_share(stream, 1)
-    plain = stream.blocks[1].forward
+    plain = stream.layers[1].forward
 
     def crowded(hidden: torch.Tensor, *args: object, **kwargs: object) -> object:
         return plain(hidden + len(hidden), *args, **kwargs)
 
-    stream.blocks[1].forward = crowded
+    stream.layers[1].forward = crowded
     assert not can_share(stream, 1)
-    assert stream.blocks[1].forward is crowded
+    assert stream.layers[1].forward is crowded

@@ -95,10 +95,10 @@ class Editor(Protocol):
 
     @property
     def layers(self) -> Set[int]:
-        """The blocks whose output it edits."""
+        """The layers whose output it edits."""
 
     def edit(self, forward: Forward, index: int, hidden: Tensor) -> Tensor:
-        """The output [rows, length, d] of block `index`, edited; the tensor itself if not."""
+        """The output [rows, length, d] of layer `index`, edited; the tensor itself if not."""
 
     def finish(self, forward: Forward) -> None:
         """Check the forward pass that has just run to its end."""
@@ -131,10 +131,10 @@ _PROMPTS: ContextVar[Mapping[Tap, Prompt]] = ContextVar("langsteer_prompts", def
 
 
 class Tap:
-    """The resident hooks of one model: on its top, on its decoder, and on each block."""
+    """The resident hooks of one model: on its top, on its decoder, and on each layer."""
 
-    def __init__(self, model: nn.Module, decoder: nn.Module, blocks: Sequence[nn.Module]) -> None:
-        self.blocks = tuple(blocks)
+    def __init__(self, model: nn.Module, decoder: nn.Module, layers: Sequence[nn.Module]) -> None:
+        self.layers = tuple(layers)
         self._names: dict[type, tuple[str, ...]] = {}
         self._handles = [
             handle
@@ -145,8 +145,8 @@ class Tap:
             )
         ]
         self._handles += [
-            block.register_forward_hook(partial(self._block, index))
-            for index, block in enumerate(blocks)
+            layer.register_forward_hook(partial(self._layer, index))
+            for index, layer in enumerate(layers)
         ]
         self._model = ref(model)
         self._open: dict[Editor, _Block] = {}
@@ -164,16 +164,16 @@ class Tap:
         return _Unbound, ()
 
     @staticmethod
-    def attach(model: nn.Module, decoder: nn.Module, blocks: Sequence[nn.Module]) -> Tap:
+    def attach(model: nn.Module, decoder: nn.Module, layers: Sequence[nn.Module]) -> Tap:
         """The tap of this model, attached now if it has none."""
         tap = Tap.of(model)
         if tap is None:
-            tap = Tap(model, decoder, blocks)
+            tap = Tap(model, decoder, layers)
             setattr(model, _TAP, tap)
-        elif tap.blocks != tuple(blocks):
+        elif tap.layers != tuple(layers):
             raise ModelError(
-                "the model is already bound with other blocks; load it anew to bind it with "
-                "another `blocks` path"
+                "the model is already bound with other layers; close it to bind it with "
+                "another `layers` path"
             )
         return tap
 
@@ -221,7 +221,7 @@ class Tap:
 
     @contextmanager
     def reading(self, reader: Reader) -> Iterator[None]:
-        """Hand the output of every block to `reader`, after any edit."""
+        """Hand the output of every layer to `reader`, after any edit."""
         ears = self._ears()
         with _override(_LISTENERS, self, _Ears(ears.editor, (*ears.readers, reader))):
             yield
@@ -307,9 +307,9 @@ class Tap:
             forward.prompt.seen[id(cache)] = forward.start + forward.length
             setattr(cache, _PROMPT, forward.prompt)
 
-    def _block(self, index: int, module: nn.Module, args: Any, output: Any) -> Any:
+    def _layer(self, index: int, module: nn.Module, args: Any, output: Any) -> Any:
         if torch.compiler.is_compiling():
-            return self._block_opaquely(index, module, args, output)
+            return self._layer_opaquely(index, module, args, output)
         if not _LISTENERS.get() and not self._open:
             return None
         ears = self._ears()
@@ -317,8 +317,8 @@ class Tap:
         return None if idle else self._listen(ears, index, output)
 
     @_opaque
-    def _block_opaquely(self, index: int, module: nn.Module, args: Any, output: Any) -> Any:
-        return self._block(index, module, args, output)
+    def _layer_opaquely(self, index: int, module: nn.Module, args: Any, output: Any) -> Any:
+        return self._layer(index, module, args, output)
 
     def _listen(self, ears: _Ears, index: int, output: Any) -> Any:
         hidden = before = hidden_of(output)
@@ -326,7 +326,7 @@ class Tap:
             forward = _FORWARDS.get().get(self)
             if forward is None:
                 raise SteeringError(
-                    "a block ran outside a forward pass of its model; call the model or its decoder"
+                    "a layer ran outside a forward pass of its model; call the model or its decoder"
                 )
             hidden = ears.editor.edit(forward, index, hidden)
         for reader in ears.readers:
@@ -384,7 +384,7 @@ class _Unbound:
     def _publish(self, *_: Any) -> None:
         pass
 
-    _enter = _leave = _block = _publish
+    _enter = _leave = _layer = _publish
 
 
 _STARTED_IN: WeakKeyDictionary[Thread, Context] = WeakKeyDictionary()
@@ -412,7 +412,7 @@ def _noted_start(self: Thread) -> None:
 
 
 def hidden_of(output: Any) -> Tensor:
-    """The latents in what a block returned: a tensor, a sequence headed by it, or an object."""
+    """The latents in what a layer returned: a tensor, a sequence headed by it, or an object."""
     if isinstance(output, Tensor):
         return output
     if isinstance(output, tuple | list) and output and isinstance(output[0], Tensor):
@@ -420,11 +420,11 @@ def hidden_of(output: Any) -> Tensor:
     hidden = getattr(output, "hidden_states", None)
     if isinstance(hidden, Tensor):
         return hidden
-    raise ModelError(f"a block returned {type(output).__name__}, in which no latents can be found")
+    raise ModelError(f"a layer returned {type(output).__name__}, in which no latents can be found")
 
 
 def with_hidden(output: Any, hidden: Tensor) -> Any:
-    """What a block returned, with other latents in it."""
+    """What a layer returned, with other latents in it."""
     if isinstance(output, Tensor):
         return hidden
     if isinstance(output, list):

@@ -42,7 +42,7 @@ class Model:
     ) -> None:
         self.hf = hf
         self.tokenizer = tokenizer
-        self.stream = ResidualStream(hf, blocks=layers)
+        self.stream = ResidualStream(hf, layers=layers)
         self.name = name or str(getattr(hf.config, "name_or_path", ""))
 
     @classmethod

@@ -59,7 +59,7 @@ def can_share(stream: ResidualStream, last: int) -> bool:
 
 @contextmanager
 def shared_prefix(stream: ResidualStream, last: int) -> Iterator[list[int]]:
-    """Let equal rows of a prompt share the layers up to `last`, in forward passes of the block.
+    """Let equal rows of a prompt share the layers up to `last`, in forward passes of the layer.
 
     Only forward passes of the calling context are treated so: other threads run the same model as
     ever. Only a first forward pass into an empty cache is shared. Nothing may be edited before the
@@ -102,8 +102,8 @@ def _wrap(stream: ResidualStream) -> ExitStack:
     stack = ExitStack()
     handle = stream.model.register_forward_pre_hook(_enter, with_kwargs=True)
     stack.callback(handle.remove)
-    for index, block in enumerate(stream.blocks):
-        stack.callback(_put(block, _asking(stream.model, index, block.forward)))
+    for index, layer in enumerate(stream.layers):
+        stack.callback(_put(layer, _asking(stream.model, index, layer.forward)))
     return stack
 
 
@@ -125,15 +125,15 @@ def _asking(model: nn.Module, index: int, forward: Callable[..., Any]) -> Callab
     return run
 
 
-def _put(block: nn.Module, forward: Callable[..., Any]) -> Callable[[], None]:
+def _put(layer: nn.Module, forward: Callable[..., Any]) -> Callable[[], None]:
     """Replace the forward of one module; returns what puts it back."""
-    before = block.__dict__.get("forward")
-    block.__dict__["forward"] = forward
+    before = layer.__dict__.get("forward")
+    layer.__dict__["forward"] = forward
 
     def back() -> None:
-        del block.__dict__["forward"]
+        del layer.__dict__["forward"]
         if before is not None:
-            block.__dict__["forward"] = before
+            layer.__dict__["forward"] = before
 
     return back
 

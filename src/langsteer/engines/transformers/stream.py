@@ -1,4 +1,4 @@
-"""One model's residual stream: find the blocks, check them, read them."""
+"""One model's residual stream: find the layers, check them, read them."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ _ROWS, _COLUMNS = 2, 3  # of the dry forward: different, so that a transposed ou
 
 
 class ResidualStream:
-    """The residual stream of one causal language model, at the outputs of its decoder blocks.
+    """The residual stream of one causal language model, at the outputs of its decoder layers.
 
-    Binding runs a forward pass of two rows and three tokens, and requires that each block runs
+    Binding runs a forward pass of two rows and three tokens, and requires that each layer runs
     once, in order, with an output of shape (2, 3, width).
 
     Args:
         model: the model; it stays where it is and is never changed, but for resident hooks that do
             nothing until a steering or reading context asks them to.
-        blocks: the path of the block list, such as `model.layers`; found by itself if None.
+        layers: the path of the layer list, such as `model.layers`; found by itself if None.
 
     Raises:
-        ModelError: no block list can be found, or the one named does not behave like one.
+        ModelError: no layer list can be found, or the one named does not behave like one.
     """
 
-    def __init__(self, model: PreTrainedModel, *, blocks: str | None = None) -> None:
+    def __init__(self, model: PreTrainedModel, *, layers: str | None = None) -> None:
         given = model
         model = cast(PreTrainedModel, getattr(given, "_orig_mod", given))
         _refuse_virtual_tokens(model)
-        found = find_blocks(model, blocks)
+        found = find_layers(model, layers)
         self.model = model
         self.path = found.path
-        self.blocks: tuple[nn.Module, ...] = found.blocks
-        self.depth = len(found.blocks)
+        self.layers: tuple[nn.Module, ...] = found.layers
+        self.depth = len(found.layers)
         self.width = found.width
         parent = found.path.rpartition(".")[0]
-        self.tap = Tap.attach(model, model.get_submodule(parent), found.blocks)
+        self.tap = Tap.attach(model, model.get_submodule(parent), found.layers)
         if given is not model or is_compiled(model):
             # A compiled graph made before the hooks existed would ignore them without a word. All
             # graphs of the process are dropped then: there is no way to drop those of one model.
@@ -70,7 +70,7 @@ class ResidualStream:
         """The layer itself, if the model has it; ModelError otherwise."""
         if not 0 <= layer < self.depth:
             raise ModelError(
-                f"layer {layer} is outside the model, which has {self.depth} blocks: "
+                f"layer {layer} is outside the model, which has {self.depth} layers: "
                 f"choose from 0 to {self.depth - 1}"
             )
         return layer
@@ -78,7 +78,7 @@ class ResidualStream:
     def read(
         self, input_ids: Tensor, attention_mask: Tensor | None, layers: Sequence[int]
     ) -> list[Tensor]:
-        """The outputs [rows, columns, width] of the blocks `layers`, in that order, cloned."""
+        """The outputs [rows, columns, width] of the layers `layers`, in that order, cloned."""
         latents: dict[int, Tensor] = {}
 
         def keep(layer: int, hidden: Tensor) -> None:
@@ -95,20 +95,20 @@ class ResidualStream:
         layers: Sequence[int],
         reader: Callable[[int, Tensor], None],
     ) -> None:
-        """Hand the output of each block in `layers` to `reader` as it comes; nothing is kept.
+        """Hand the output of each layer in `layers` to `reader` as it comes; nothing is kept.
 
-        The forward pass stops after the last wanted block: neither the blocks above it nor the
+        The forward pass stops after the last wanted layer: neither the layers above it nor the
         language-model head run. An edit in force is included in what is read. The reader must not
         write into the tensor; one that keeps it must clone it.
 
         Args:
             input_ids: tokens [rows, columns].
             attention_mask: [rows, columns], 1 for tokens and 0 for padding; None for no padding.
-            layers: block indices, 0-based.
+            layers: layer indices, 0-based.
             reader: called with (layer, latents [rows, columns, width]).
 
         Raises:
-            ModelError: a layer is outside the model, or a wanted block did not run.
+            ModelError: a layer is outside the model, or a wanted layer did not run.
         """
         waiting = {self.check_layer(layer) for layer in layers}
         last = max(waiting, default=-1)
@@ -128,7 +128,7 @@ class ResidualStream:
             except _EnoughError:
                 return
         raise ModelError(
-            f"block {last} of {self.path} did not run; the model was probably compiled "
+            f"layer {last} of {self.path} did not run; the model was probably compiled "
             "before it was bound: bind it first, then compile"
         )
 
@@ -157,28 +157,28 @@ def _refuse_virtual_tokens(model: nn.Module) -> None:
 
 
 class _EnoughError(Exception):
-    """The last wanted block has run."""
+    """The last wanted layer has run."""
 
 
 @dataclass(frozen=True)
-class Blocks:
-    """A checked block list: its path in the model, its blocks, and the width of the stream."""
+class FoundLayers:
+    """A checked layer list: its path in the model, its layers, and the width of the stream."""
 
     path: str
-    blocks: tuple[nn.Module, ...]
+    layers: tuple[nn.Module, ...]
     width: int
 
 
 @dataclass
 class _Trace:
-    """What a block list did in the dry forward."""
+    """What a layer list did in the dry forward."""
 
     order: list[int] = field(default_factory=list)
     shapes: list[tuple[int, ...]] = field(default_factory=list)
     trouble: str | None = None
 
     def problem(self, count: int) -> str | None:
-        """Why this is not the list of the decoder blocks; None if it is."""
+        """Why this is not the list of the decoder layers; None if it is."""
         if self.trouble is not None or not self.order:
             return self.trouble or "its modules do not run in a forward pass on text"
         if self.order != list(range(count)):
@@ -190,14 +190,14 @@ class _Trace:
         if len(set(self.shapes)) > 1:
             return f"its modules return different shapes: {sorted(set(self.shapes))}"
         if len(shape) == 4:
-            return f"it keeps several streams per token (block output {shape})"
+            return f"it keeps several streams per token (layer output {shape})"
         if len(shape) != 3 or shape[:2] != (_ROWS, _COLUMNS):
-            return f"a block returns {shape} for {_ROWS} rows of {_COLUMNS} tokens"
+            return f"a layer returns {shape} for {_ROWS} rows of {_COLUMNS} tokens"
         return None
 
 
-def find_blocks(model: PreTrainedModel, path: str | None = None) -> Blocks:
-    """The decoder blocks of a model, confirmed by a dry forward pass.
+def find_layers(model: PreTrainedModel, path: str | None = None) -> FoundLayers:
+    """The decoder layers of a model, confirmed by a dry forward pass.
 
     Candidates are the module lists with as many entries as the text configuration has layers; a
     list inside a vision or audio tower does not run on text, and so drops out.
@@ -208,29 +208,29 @@ def find_blocks(model: PreTrainedModel, path: str | None = None) -> Blocks:
     if getattr(model.config, "is_encoder_decoder", False):
         raise ModelError(
             f"{type(model).__name__} reads the prompt with an encoder and answers with a decoder; "
-            "only models that do both with the same blocks can be steered"
+            "only models that do both with the same layers can be steered"
         )
     candidates = _candidates(model) if path is None else {path: _named(model, path)}
     if not candidates:
         depth = _depth(model)
-        wanted = "an unknown number of blocks" if depth is None else f"{depth} blocks"
+        wanted = "an unknown number of layers" if depth is None else f"{depth} layers"
         raise ModelError(
             f"{type(model).__name__} has no list of {wanted}; its module lists are "
-            f"{', '.join(_lists(model)) or 'none'}: name one with `blocks`"
+            f"{', '.join(_lists(model)) or 'none'}: name one with `layers`"
         )
     traces = _dry_forward(model, candidates)
     problems = {name: trace.problem(len(candidates[name])) for name, trace in traces.items()}
     good = _outermost([name for name, problem in problems.items() if problem is None])
     if len(good) == 1:
         name = good[0]
-        return Blocks(name, tuple(candidates[name]), traces[name].shapes[0][2])
+        return FoundLayers(name, tuple(candidates[name]), traces[name].shapes[0][2])
     if good:
         raise ModelError(
-            f"{type(model).__name__} has several lists of blocks: {', '.join(good)}; "
-            "name one with `blocks`"
+            f"{type(model).__name__} has several lists of layers: {', '.join(good)}; "
+            "name one with `layers`"
         )
     reasons = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
-    raise ModelError(f"the blocks of {type(model).__name__} cannot be steered: {reasons}")
+    raise ModelError(f"the layers of {type(model).__name__} cannot be steered: {reasons}")
 
 
 def _text_config(model: PreTrainedModel) -> Any:
@@ -246,9 +246,9 @@ def _candidates(model: PreTrainedModel) -> dict[str, nn.ModuleList]:
         name: module for name, module in model.named_modules() if isinstance(module, nn.ModuleList)
     }
     config = _text_config(model)
-    # Where a block holds two layers, the configuration counts both, and blocks by another name.
+    # where one module holds two layers, the configuration counts both under another name.
     depths = {getattr(config, name, None) for name in ("num_hidden_layers", "num_layers")}
-    return {name: blocks for name, blocks in lists.items() if len(blocks) in depths}
+    return {name: layers for name, layers in lists.items() if len(layers) in depths}
 
 
 def _named(model: PreTrainedModel, path: str) -> nn.ModuleList:
@@ -258,7 +258,7 @@ def _named(model: PreTrainedModel, path: str) -> nn.ModuleList:
         module = None
     if not isinstance(module, nn.ModuleList) or not len(module):
         raise ModelError(
-            f"{path!r} is not a list of blocks in {type(model).__name__}; "
+            f"{path!r} is not a list of layers in {type(model).__name__}; "
             f"its module lists are {', '.join(_lists(model)) or 'none'}"
         )
     return module
@@ -328,9 +328,9 @@ def _traced(candidates: dict[str, nn.ModuleList], traces: dict[str, _Trace]) -> 
         return hook
 
     with ExitStack() as stack:
-        for name, blocks in candidates.items():
-            for index, block in enumerate(blocks):
-                handle = block.register_forward_hook(note(traces[name], index))
+        for name, layers in candidates.items():
+            for index, layer in enumerate(layers):
+                handle = layer.register_forward_hook(note(traces[name], index))
                 stack.callback(handle.remove)
         yield
 

@@ -14,7 +14,7 @@ from langsteer.edits.maps import Shift
 from langsteer.edits.scope import Scope
 from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.steered import steering
-from langsteer.engines.transformers.stream import ResidualStream, find_blocks
+from langsteer.engines.transformers.stream import ResidualStream, find_layers
 from langsteer.errors import LangsteerError
 from langsteer.space.space import Space
 
@@ -51,7 +51,7 @@ def verify_stream(stream: ResidualStream) -> list[Check]:
     """Check that steering is exact on the model of this stream."""
     prober = _Prober(stream)
     return [
-        _check("blocks", prober.blocks),
+        _check("layers", prober.layers),
         _check("strength 0", prober.strength_zero),
         _check("positions", prober.positions),
         _check("unsteered rows", prober.unsteered_rows),
@@ -91,16 +91,16 @@ class _Prober:
         self._vector = torch.randn(stream.width, generator=generator)
         self._layer = stream.depth // 2
 
-    def blocks(self) -> str:
-        """The blocks are still those that were bound, and run once each, in order."""
+    def layers(self) -> str:
+        """The layers are still those that were bound, and run once each, in order."""
         stream = self._stream
-        found = find_blocks(stream.model, stream.path)
-        if found.blocks != stream.blocks:
+        found = find_layers(stream.model, stream.path)
+        if found.layers != stream.layers:
             raise _FailedError(
-                f"the blocks at {stream.path} are not those that were bound; bind the model again"
+                f"the layers at {stream.path} are not those that were bound; bind the model again"
             )
         return (
-            f"{stream.path}: {stream.depth} blocks of {type(stream.blocks[0]).__name__}, "
+            f"{stream.path}: {stream.depth} layers of {type(stream.layers[0]).__name__}, "
             f"width {stream.width}, each ran once, in order"
         )
 
