@@ -25,6 +25,7 @@ from langsteer.fitting.reading import Reading
 from langsteer.space.space import Space
 
 EACH = 8
+LAYERS = (1, 3, 5)
 TEMPLATES = {
     "ChatML": "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n"
     "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
@@ -60,7 +61,7 @@ def main() -> None:
             if prompt.family == "question" and len(mine) < EACH:
                 mine.append(prompt.text)
         for pooling in ("tokens", "text", "last", "matched"):
-            space = fit(model, corpus, Reading(pooling=pooling))
+            space = fit(model, corpus, Reading(layers=LAYERS, pooling=pooling))
             show(model, space, questions, dict.fromkeys(("plain", *TEMPLATES), ChatOptions()))
 
 

@@ -11,9 +11,8 @@ from langsteer.engines.transformers.chat import ChatOptions
 from langsteer.errors import CorpusError, LangsteerError
 from langsteer.fitting.turns import TURNS, Template, Turn
 from langsteer.statistics import Keep
-from langsteer.statistics.pooling import POOLINGS, Pooling
+from langsteer.statistics.pooling import MASSIVE, POOLINGS, Pooling
 
-MASSIVE = 10.0
 PLAIN_TALK = ChatOptions(enabled=True)
 """No system message, and the template as it comes."""
 
