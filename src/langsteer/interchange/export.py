@@ -1,20 +1,27 @@
 """Write an edit as a file of another tool.
 
-An exporter is one file with an :class:`Exporter`, and one line in ``EXPORTERS``.
+An exporter is one file with an :class:`Exporter`, and one line in ``MODULES``.
 """
 
 from __future__ import annotations
 
 import difflib
+from importlib import import_module
 from pathlib import Path
 
 from langsteer.edits.edit import Edit
 from langsteer.errors import SteeringError
 from langsteer.interchange.constants import spares_first
 from langsteer.interchange.exporter import Exported, Exporter, Origin
-from langsteer.interchange.pt import PT
 
-EXPORTERS: dict[str, Exporter] = {one.name: one for one in (PT,)}
+MODULES = (
+    "pt",
+)  # fmt: skip
+"""The files with an exporter, each called ``EXPORTER`` there."""
+EXPORTERS: dict[str, Exporter] = {
+    one.name: one
+    for one in (import_module(f"langsteer.interchange.{name}").EXPORTER for name in MODULES)
+}
 
 
 def export(

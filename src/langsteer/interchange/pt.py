@@ -27,4 +27,4 @@ def write(edit: Edit, path: Path, origin: Origin) -> Exported:
     return Exported((path, beside))
 
 
-PT = Exporter("pt", ".pt", "plain tensors with a JSON file beside them", write)
+EXPORTER = Exporter("pt", ".pt", "plain tensors with a JSON file beside them", write)
