@@ -16,6 +16,7 @@ from langsteer.interchange.exporter import Exported, Exporter, Origin
 
 MODULES = (
     "pt",
+    "gguf",
 )  # fmt: skip
 """The files with an exporter, each called ``EXPORTER`` there."""
 EXPORTERS: dict[str, Exporter] = {
