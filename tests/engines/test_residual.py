@@ -68,7 +68,7 @@ def test_a_deep_copy_is_a_model_of_its_own() -> None:
     ids = torch.tensor([[1, 2, 3]])
     out = twin.generate(ids, max_new_tokens=2, do_sample=False, eos_token_id=None, pad_token_id=0)
     assert out[0, 3:].tolist() == [0, 0]
-    assert ResidualStream(twin).tap is not ResidualStream(model).tap
+    assert ResidualStream(twin).hooks is not ResidualStream(model).hooks
 
 
 def test_training_mode_is_as_it_was() -> None:

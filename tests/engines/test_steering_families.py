@@ -66,7 +66,7 @@ def assert_padding_changes_nothing(
     batch = padded(prompts, side)
     real = batch["attention_mask"].bool()
     latents: dict[int, Tensor] = {}
-    with stream.tap.reading(lambda layer, hidden: latents.setdefault(layer, hidden.clone())):
+    with stream.hooks.reading(lambda layer, hidden: latents.setdefault(layer, hidden.clone())):
         forward(stream, batch)
         plain = dict(latents)
         latents.clear()

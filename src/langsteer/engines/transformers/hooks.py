@@ -25,7 +25,7 @@ from langsteer.errors import ModelError, SteeringError
 
 _T = TypeVar("_T")
 _F = TypeVar("_F", bound=Callable[..., Any])
-_TAP = "_langsteer_tap"
+_HOOKS = "_langsteer_hooks"
 _PROMPT = "_langsteer_prompt"
 _CACHES = ("past_key_values", "cache_params", "state", "past_buckets_states")
 _PACKED = ("cu_seq_lens_q", "cu_seqlens_q", "cu_seq_lens", "block_table", "seq_idx")
@@ -117,20 +117,20 @@ Reader = Callable[[int, Tensor], None]
 
 
 @dataclass(frozen=True)
-class _Ears:
+class _Listeners:
     """The listeners of one context: at most one editor, any number of readers."""
 
     editor: Editor | None = None
     readers: tuple[Reader, ...] = ()
 
 
-_SILENT = _Ears()
-_LISTENERS: ContextVar[Mapping[Tap, _Ears]] = ContextVar("langsteer_listeners", default={})  # noqa: B039
-_FORWARDS: ContextVar[Mapping[Tap, Forward]] = ContextVar("langsteer_forwards", default={})  # noqa: B039
-_PROMPTS: ContextVar[Mapping[Tap, Prompt]] = ContextVar("langsteer_prompts", default={})  # noqa: B039
+_SILENT = _Listeners()
+_LISTENERS: ContextVar[Mapping[Hooks, _Listeners]] = ContextVar("langsteer_listeners", default={})  # noqa: B039
+_FORWARDS: ContextVar[Mapping[Hooks, Forward]] = ContextVar("langsteer_forwards", default={})  # noqa: B039
+_PROMPTS: ContextVar[Mapping[Hooks, Prompt]] = ContextVar("langsteer_prompts", default={})  # noqa: B039
 
 
-class Tap:
+class Hooks:
     """The resident hooks of one model: on its top, on its decoder, and on each layer."""
 
     def __init__(self, model: nn.Module, decoder: nn.Module, layers: Sequence[nn.Module]) -> None:
@@ -154,28 +154,28 @@ class Tap:
         _wrap_generation(model)
 
     @staticmethod
-    def of(model: nn.Module) -> Tap | None:
-        """The tap of this model, if it has one."""
-        found = model.__dict__.get(_TAP)
-        return found if isinstance(found, Tap) else None
+    def of(model: nn.Module) -> Hooks | None:
+        """The hooks of this model, if it has one."""
+        found = model.__dict__.get(_HOOKS)
+        return found if isinstance(found, Hooks) else None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy of a bound model is not bound: what is in the place of its hooks does nothing."""
         return _Unbound, ()
 
     @staticmethod
-    def attach(model: nn.Module, decoder: nn.Module, layers: Sequence[nn.Module]) -> Tap:
-        """The tap of this model, attached now if it has none."""
-        tap = Tap.of(model)
-        if tap is None:
-            tap = Tap(model, decoder, layers)
-            setattr(model, _TAP, tap)
-        elif tap.layers != tuple(layers):
+    def attach(model: nn.Module, decoder: nn.Module, layers: Sequence[nn.Module]) -> Hooks:
+        """The hooks of this model, attached now if it has none."""
+        hooks = Hooks.of(model)
+        if hooks is None:
+            hooks = Hooks(model, decoder, layers)
+            setattr(model, _HOOKS, hooks)
+        elif hooks.layers != tuple(layers):
             raise ModelError(
                 "the model is already bound with other layers; close it to bind it with "
                 "another `layers` path"
             )
-        return tap
+        return hooks
 
     def detach(self) -> None:
         """Leave the model as it was: no hook, and its own methods."""
@@ -183,17 +183,17 @@ class Tap:
             handle.remove()
         self._handles.clear()
         model = self._model()
-        if model is not None and Tap.of(model) is self:
-            for name in ("generate", *_GENERATORS_REFUSED, _TAP):
+        if model is not None and Hooks.of(model) is self:
+            for name in ("generate", *_GENERATORS_REFUSED, _HOOKS):
                 model.__dict__.pop(name, None)
 
     @contextmanager
     def editing(self, editor: Editor | None, prompt: Prompt | None = None) -> Iterator[None]:
         """Let `editor` edit the forward passes of this context, instead of any outer editor."""
-        ears = _Ears(editor, self._ears().readers)
+        listeners = _Listeners(editor, self._listeners().readers)
         with self._opened(editor) as block:
             with (
-                _override(_LISTENERS, self, ears),
+                _override(_LISTENERS, self, listeners),
                 _override(_PROMPTS, self, prompt),
                 _override(_FORWARDS, self, None),
             ):
@@ -222,8 +222,10 @@ class Tap:
     @contextmanager
     def reading(self, reader: Reader) -> Iterator[None]:
         """Hand the output of every layer to `reader`, after any edit."""
-        ears = self._ears()
-        with _override(_LISTENERS, self, _Ears(ears.editor, (*ears.readers, reader))):
+        listeners = self._listeners()
+        with _override(
+            _LISTENERS, self, _Listeners(listeners.editor, (*listeners.readers, reader))
+        ):
             yield
 
     @contextmanager
@@ -232,23 +234,23 @@ class Tap:
         with _override(_PROMPTS, self, prompt):
             yield
 
-    def over(self, prompt: Prompt, kept: Callable[[], Sequence[int]]) -> None:
+    def generation_ended(self, prompt: Prompt, kept: Callable[[], Sequence[int]]) -> None:
         """Tell the editor of this context that a generation is over."""
-        editor = self._ears().editor
+        editor = self._listeners().editor
         if editor is not None:
             editor.generated(prompt, kept)
 
     @property
     def edited(self) -> bool:
         """Whether this context has an editor."""
-        return self._ears().editor is not None
+        return self._listeners().editor is not None
 
     @property
     def prompt(self) -> Prompt | None:
         """The prompt that this context has declared."""
         return _PROMPTS.get().get(self)
 
-    def _ears(self) -> _Ears:
+    def _listeners(self) -> _Listeners:
         own = _LISTENERS.get().get(self)
         if own is not None or not self._open:
             return own or _SILENT
@@ -268,10 +270,10 @@ class Tap:
         self._enter(module, args, kwargs)
 
     def _publish(self, module: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
-        ears = self._ears()
-        editor = ears.editor
+        listeners = self._listeners()
+        editor = listeners.editor
         if editor is None:
-            if ears is _SILENT and self not in _LISTENERS.get():
+            if listeners is _SILENT and self not in _LISTENERS.get():
                 for block in list(self._open.values()):
                     block.passed_by += 1
             return
@@ -296,8 +298,10 @@ class Tap:
         self._leave(module, args, kwargs, output)
 
     def _retract(self, forward: Forward, output: Any) -> None:
-        _FORWARDS.set({tap: value for tap, value in _FORWARDS.get().items() if tap is not self})
-        editor = self._ears().editor
+        _FORWARDS.set(
+            {hooks: value for hooks, value in _FORWARDS.get().items() if hooks is not self}
+        )
+        editor = self._listeners().editor
         if output is None or editor is None:  # it failed, or was stopped
             return
         editor.finish(forward)
@@ -312,24 +316,26 @@ class Tap:
             return self._layer_opaquely(index, module, args, output)
         if not _LISTENERS.get() and not self._open:
             return None
-        ears = self._ears()
-        idle = not ears.readers and (ears.editor is None or index not in ears.editor.layers)
-        return None if idle else self._listen(ears, index, output)
+        listeners = self._listeners()
+        idle = not listeners.readers and (
+            listeners.editor is None or index not in listeners.editor.layers
+        )
+        return None if idle else self._listen(listeners, index, output)
 
     @_opaque
     def _layer_opaquely(self, index: int, module: nn.Module, args: Any, output: Any) -> Any:
         return self._layer(index, module, args, output)
 
-    def _listen(self, ears: _Ears, index: int, output: Any) -> Any:
+    def _listen(self, listeners: _Listeners, index: int, output: Any) -> Any:
         hidden = before = hidden_of(output)
-        if ears.editor is not None and index in ears.editor.layers:
+        if listeners.editor is not None and index in listeners.editor.layers:
             forward = _FORWARDS.get().get(self)
             if forward is None:
                 raise SteeringError(
                     "a layer ran outside a forward pass of its model; call the model or its decoder"
                 )
-            hidden = ears.editor.edit(forward, index, hidden)
-        for reader in ears.readers:
+            hidden = listeners.editor.edit(forward, index, hidden)
+        for reader in listeners.readers:
             reader(index, hidden)
         return None if hidden is before else with_hidden(output, hidden)
 
@@ -348,10 +354,12 @@ def is_compiled(model: nn.Module) -> bool:
 
 
 @contextmanager
-def _override(variable: ContextVar[Mapping[Tap, _T]], tap: Tap, value: _T | None) -> Iterator[None]:
-    """Let the variable hold this value for this tap; None removes it."""
-    rest = {key: held for key, held in variable.get().items() if key is not tap}
-    token = variable.set(rest if value is None else {**rest, tap: value})
+def _override(
+    variable: ContextVar[Mapping[Hooks, _T]], hooks: Hooks, value: _T | None
+) -> Iterator[None]:
+    """Let the variable hold this value for this hooks; None removes it."""
+    rest = {key: held for key, held in variable.get().items() if key is not hooks}
+    token = variable.set(rest if value is None else {**rest, hooks: value})
     try:
         yield
     finally:
@@ -378,7 +386,7 @@ class _Unbound:
 
     _open: Mapping[Editor, _Block] = {}
 
-    def _ears(self) -> _Ears:
+    def _listeners(self) -> _Listeners:
         return _SILENT
 
     def _publish(self, *_: Any) -> None:
@@ -404,7 +412,7 @@ def _watch_threads() -> None:
 
 @wraps(_START)
 def _noted_start(self: Thread) -> None:
-    if any(ears.editor is not None for ears in _LISTENERS.get().values()):
+    if any(listeners.editor is not None for listeners in _LISTENERS.get().values()):
         _STARTED_IN[self] = copy_context()
     elif (inherited := _STARTED_IN.get(current_thread())) is not None:
         _STARTED_IN[self] = inherited
@@ -537,8 +545,8 @@ def _own_generate(model: Any) -> Any:
 
 def _generate(model: Any, *args: Any, **kwargs: Any) -> Any:
     plain: Callable[..., Any] = partial(type(model).generate, model, *args, **kwargs)
-    tap = Tap.of(model)
-    if tap is None or not tap.edited or tap.prompt is not None:
+    hooks = Hooks.of(model)
+    if hooks is None or not hooks.edited or hooks.prompt is not None:
         return plain()
     if _guidance(model, kwargs) not in (None, 1, 1.0):
         raise SteeringError(
@@ -554,9 +562,11 @@ def _generate(model: Any, *args: Any, **kwargs: Any) -> Any:
         mask = _default_mask(model, ids)
     shape = (int(shown.shape[0]), int(shown.shape[1]))
     prompt = Prompt.of(ids, mask, shape)
-    with tap.prompted(prompt):
+    with hooks.prompted(prompt):
         output = plain()
-    tap.over(prompt, partial(_kept, model, kwargs, output, 0 if ids is None else shape[1]))
+    hooks.generation_ended(
+        prompt, partial(_kept, model, kwargs, output, 0 if ids is None else shape[1])
+    )
     return output
 
 
@@ -594,8 +604,8 @@ def _default_mask(model: Any, ids: Tensor) -> Tensor | None:
 
 
 def _refuse_while_steered(model: Any, name: str, *args: Any, **kwargs: Any) -> Any:
-    tap = Tap.of(model)
-    if tap is not None and tap.edited:
+    hooks = Hooks.of(model)
+    if hooks is not None and hooks.edited:
         raise SteeringError(
             f"{name} packs all sequences into one row and cannot be steered; use generate"
         )

@@ -59,7 +59,7 @@ def steering(
     idle = all(edit is None or edit.idle for edit in given)
     editor = None if idle else Steering(stream, edits, own, thinking)
     try:
-        with stream.tap.editing(editor, declared):
+        with stream.hooks.editing(editor, declared):
             yield
     finally:
         if editor is not None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from langsteer.engines.transformers.hooks import Tap, hidden_of, is_compiled
+from langsteer.engines.transformers.hooks import Hooks, hidden_of, is_compiled
 from langsteer.errors import ModelError
 
 _ROWS, _COLUMNS = 2, 3  # of the dry forward: different, so that a transposed output shows
@@ -44,7 +44,7 @@ class ResidualStream:
         self.depth = len(found.layers)
         self.width = found.width
         parent = found.path.rpartition(".")[0]
-        self.tap = Tap.attach(model, model.get_submodule(parent), found.layers)
+        self.hooks = Hooks.attach(model, model.get_submodule(parent), found.layers)
         if given is not model or is_compiled(model):
             # A compiled graph made before the hooks existed would ignore them without a word. All
             # graphs of the process are dropped then: there is no way to drop those of one model.
@@ -53,7 +53,7 @@ class ResidualStream:
 
     def close(self) -> None:
         """Unbind: the model is left as it was, and this stream can no longer read or edit it."""
-        self.tap.detach()
+        self.hooks.detach()
 
     @property
     def device(self) -> torch.device:
@@ -113,19 +113,19 @@ class ResidualStream:
         waiting = {self.check_layer(layer) for layer in layers}
         last = max(waiting, default=-1)
 
-        def hear(index: int, hidden: Tensor) -> None:
+        def on_layer(index: int, hidden: Tensor) -> None:
             if index in waiting:
                 waiting.discard(index)
                 reader(index, hidden)
             if index == last:
-                raise _EnoughError
+                raise StopForwardError
 
         if not waiting:
             return
-        with torch.inference_mode(), self.tap.reading(hear):
+        with torch.inference_mode(), self.hooks.reading(on_layer):
             try:
                 self.model(**self.inputs(input_ids, attention_mask))
-            except _EnoughError:
+            except StopForwardError:
                 return
         raise ModelError(
             f"layer {last} of {self.path} did not run; the model was probably compiled "
@@ -156,7 +156,7 @@ def _refuse_virtual_tokens(model: nn.Module) -> None:
                 )
 
 
-class _EnoughError(Exception):
+class StopForwardError(Exception):
     """The last wanted layer has run."""
 
 
