@@ -57,7 +57,7 @@ def main() -> None:
     bound, bare = model(tiny.VOCABULARY), model(tiny.VOCABULARY)
     loaded, texts = Model(bound, tiny.tokenizer()), corpus(TEXTS)
     stream = loaded.stream
-    tokenized = room._tokenize(tiny.tokenizer(), texts.texts, 512)
+    tokenized = room._Tokenizer.of(loaded, Reading(max_length=512))(texts.texts)
     batches = list(room._batches(tokenized, BUDGET, stream.device))
 
     def forward() -> None:

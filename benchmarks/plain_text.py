@@ -240,7 +240,7 @@ def main() -> None:
     task = task_for(loaded)
     reference = fitted(task.loaded, MATCHING)
     ends = [measure(task, way, reference) for way in (MATCHING, TOKENS)]
-    most, least = (100 * one.harmonic_mean.value for one in ends)
+    most, least = (100 * one.score.value for one in ends)
     print(
         "| fitted from | score | of the gap | translation / question / continuation "
         "| layer, strength | cos | norm |"

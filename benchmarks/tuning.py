@@ -141,12 +141,8 @@ def measure(folder: Path, rounds: int, deadline: float) -> None:
     held = order[rounds * ROUND :][:FURTHER]
     journal = Journal(folder / "further.jsonl", settings)
     points = list({place(one): one for one in (best, *(found.point for found in ours))}.values())
-    further = {
-        place(point): column
-        for point, column in zip(
-            points, Evaluator(runner, journal).answer(held, points), strict=True
-        )
-    }
+    answered = Evaluator(runner, journal).answer(held, points)
+    further = {place(point): column for point, column in zip(points, answered, strict=True)}
     compare_choices(grid, tokens, best, ours, further)
     compare_layers(grid, space)
     compare_sharing(loaded, space)

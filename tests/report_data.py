@@ -5,14 +5,14 @@ import random
 
 from langsteer.evaluation.aggregate import Estimate
 from langsteer.report import (
-    Answer,
     ConditionResult,
-    Confusion,
+    ConfusionCount,
     CorpusFacts,
     DeltaQuality,
     Example,
     FailureKind,
     FamilyResult,
+    JudgedAnswer,
     LanguageMap,
     LanguagePoint,
     LayerPoint,
@@ -263,7 +263,7 @@ def pair_results(seed: int = 1) -> list[PairScores]:
     return results
 
 
-def confusion() -> list[Confusion]:
+def confusion() -> list[ConfusionCount]:
     """Mostly right; close languages instead of each other."""
     instead = {
         "uk": ("ru", 90),
@@ -279,11 +279,11 @@ def confusion() -> list[Confusion]:
         if other == target:
             other = "de"
         found += [
-            Confusion(target, target, 1080 - wrong),
-            Confusion(target, other, wrong),
-            Confusion(target, None, 20),
+            ConfusionCount(target, target, 1080 - wrong),
+            ConfusionCount(target, other, wrong),
+            ConfusionCount(target, None, 20),
         ]
-    found.append(Confusion("pt", "gl", 7))
+    found.append(ConfusionCount("pt", "gl", 7))
     return found
 
 
@@ -350,14 +350,14 @@ def failures() -> list[FailureKind]:
     ]
 
 
-def answers() -> list[Answer]:
+def answers() -> list[JudgedAnswer]:
     """Both answers to every example, and what a table must survive."""
     found = []
     for one in EXAMPLES:
         for condition, answer in (("steered", one.steered), ("unsteered", one.unsteered)):
             right = one.right_language and condition == "steered"
             found.append(
-                Answer(
+                JudgedAnswer(
                     one.family,
                     condition,
                     one.source,
@@ -372,7 +372,10 @@ def answers() -> list[Answer]:
                 )
             )
     nasty = 'a,b;"c"\r\n=1+1\t\u2028x'
-    return [*found, Answer(nasty, "random", "en", "ar", nasty, nasty, nasty, None, False, None)]
+    return [
+        *found,
+        JudgedAnswer(nasty, "random", "en", "ar", nasty, nasty, nasty, None, False, None),
+    ]
 
 
 def surface_points() -> list[LayerStrengthPoint]:

@@ -45,18 +45,14 @@ UNFINISHED_IMPORTS = {
     ("langsteer.evaluation.evaluate", "report"),
     ("langsteer.evaluation.evaluate", "tuning"),
 }
-UNFINISHED_PARAMETERS = {"prove", "tune", "tune_space"}
+UNFINISHED_PARAMETERS: set[str] = set()
 UNFINISHED_CLASSES = {
-    "Answer",
-    "Confusion",
     "CorpusFacts",
-    "DeltaQuality",
-    "Exported",
     "OperatingPoint",
     "Part",
     "Prompt",
 }
-UNFINISHED_BLOCKS = {"engines.transformers", "evaluation", "tuning"}
+UNFINISHED_BLOCKS = {"engines.transformers"}
 """What still breaks a rule. Nothing may be added; what no longer breaks it is taken out."""
 
 house = House(Path(__file__).parents[2])

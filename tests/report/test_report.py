@@ -18,7 +18,7 @@ from matplotlib import rc_context, rcParams
 
 from langsteer.errors import ReportError
 from langsteer.report import (
-    Confusion,
+    ConfusionCount,
     CorpusFacts,
     Example,
     FailureKind,
@@ -395,13 +395,17 @@ def test_many_languages_scroll_in_their_own_box(tmp_path):
 
 
 def test_confusion_rows_are_shares_of_the_target():
-    counts = [Confusion("de", "nl", 1), Confusion("de", "de", 3), Confusion("nl", None, 2)]
+    counts = [
+        ConfusionCount("de", "nl", 1),
+        ConfusionCount("de", "de", 3),
+        ConfusionCount("nl", None, 2),
+    ]
     chart = confusion_chart(counts)
     drawing = svg(chart, narrow=False)
     assert {"25", "75", "100"} <= set(re.findall(r">(\d+)</text>", drawing))
     assert "60" not in re.findall(r">(\d+)</text>", drawing)
     assert "50.0" in chart.alt
-    assert confusion_chart([Confusion("de", "nl", 0)]) is None
+    assert confusion_chart([ConfusionCount("de", "nl", 0)]) is None
 
 
 def test_drawing_is_the_same_every_time_whatever_the_user_has_set():

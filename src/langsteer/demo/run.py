@@ -49,7 +49,7 @@ class Demo:
 
 
 @dataclass(frozen=True)
-class Exported:
+class DemoFiles:
     """The embedded world as plain files."""
 
     model: Path
@@ -58,10 +58,10 @@ class Exported:
     test: Path
 
 
-def export(folder: Path, seed: int = 0) -> Exported:
+def export(folder: Path, seed: int = 0) -> DemoFiles:
     """Write the model, the corpus and the prompts to a folder, in the formats of any other."""
     folder.mkdir(parents=True, exist_ok=True)
-    found = Exported(
+    found = DemoFiles(
         folder / "model", folder / "fit.jsonl", folder / "tune.jsonl", folder / "test.jsonl"
     )
     for part in sorted(MODEL.iterdir()):

@@ -8,13 +8,13 @@ from langsteer.evaluation.aggregate import Rate
 from langsteer.evaluation.summary import PairScores
 from langsteer.evaluation.words import WordProbabilities
 from langsteer.report.data import (
-    Answer,
     ConditionResult,
-    Confusion,
+    ConfusionCount,
     CorpusFacts,
     Example,
     FailureKind,
     FamilyResult,
+    JudgedAnswer,
     LanguageMap,
     LanguagePoint,
     LayerPoint,
@@ -30,14 +30,14 @@ from langsteer.space.space import OperatingPoint
 from langsteer.statistics.uncertainty import DeltaQuality
 
 __all__ = [
-    "Answer",
     "ConditionResult",
-    "Confusion",
+    "ConfusionCount",
     "CorpusFacts",
     "DeltaQuality",
     "Example",
     "FailureKind",
     "FamilyResult",
+    "JudgedAnswer",
     "LanguageMap",
     "LanguagePoint",
     "LayerPoint",

@@ -8,7 +8,7 @@ from langsteer.evaluation.cases import Outcome
 from langsteer.evaluation.conditions import CONDITIONS, PROMPTED, STEERED, UNSTEERED
 from langsteer.evaluation.judge import normalised
 from langsteer.evaluation.summary import Scores
-from langsteer.report.data import Answer, Confusion, Example, FailureKind, MethodResult
+from langsteer.report.data import ConfusionCount, Example, FailureKind, JudgedAnswer, MethodResult
 from langsteer.text.degeneration import degenerate
 
 PER_FAMILY = 4
@@ -106,16 +106,16 @@ def spread(outcomes: Sequence[Outcome], generator: random.Random) -> list[Outcom
     return [one for _, _, one in sorted(ranked, key=lambda entry: entry[:2])[:PER_FAILURE]]
 
 
-def confusion_of(outcomes: Sequence[Outcome]) -> list[Confusion]:
+def confusion_of(outcomes: Sequence[Outcome]) -> list[ConfusionCount]:
     """Target language against the language that came out, of the steered answers."""
     counts = Counter((one.case.target, one.verdict.language) for one in steered(outcomes))
-    return [Confusion(*languages, count) for languages, count in counts.items()]
+    return [ConfusionCount(*languages, count) for languages, count in counts.items()]
 
 
-def answers_of(outcomes: Sequence[Outcome]) -> list[Answer]:
+def answers_of(outcomes: Sequence[Outcome]) -> list[JudgedAnswer]:
     """Every answer under every condition, in order; only steered ones can be failures."""
     return [
-        Answer(
+        JudgedAnswer(
             family=one.case.prompt.family,
             condition=one.condition,
             source=one.case.source,

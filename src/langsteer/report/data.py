@@ -86,7 +86,7 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class JudgedAnswer:
     """One answer with its verdict.
 
     `prompt` is what the model was given, `expected` what a right answer holds ("" without a key),
@@ -177,7 +177,7 @@ class MethodResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Confusion:
+class ConfusionCount:
     """How many answers steered to `target` came out in `detected` (None: no language was sure)."""
 
     target: str
@@ -231,6 +231,6 @@ class Report:
     surface: Sequence[LayerStrengthPoint] = ()
     methods: Sequence[MethodResult] = ()
     estimators: Sequence[MethodResult] = ()
-    confusion: Sequence[Confusion] = ()
+    confusion: Sequence[ConfusionCount] = ()
     failures: Sequence[FailureKind] = ()
-    answers: Sequence[Answer] = ()
+    answers: Sequence[JudgedAnswer] = ()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import astuple, fields
 
-from langsteer.report.data import Answer, FailureKind, FamilyResult, MetricResult
+from langsteer.report.data import FailureKind, FamilyResult, JudgedAnswer, MetricResult
 from langsteer.report.tables import Column, Table, rate_columns, rate_values
 
 
@@ -55,10 +55,10 @@ def failures_table(kinds: Sequence[FailureKind]) -> Table:
     return Table(columns, [[kind.name, kind.count, kind.total] for kind in kinds])
 
 
-def answers_table(answers: Sequence[Answer]) -> Table:
+def answers_table(answers: Sequence[JudgedAnswer]) -> Table:
     """One row for each answer, with its verdict."""
     columns = [
         Column(name, name.replace("_", " "), "text")
-        for name in (field.name for field in fields(Answer))
+        for name in (field.name for field in fields(JudgedAnswer))
     ]
     return Table(columns, [[*astuple(one)] for one in answers])

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from langsteer.report import numbers
-from langsteer.report.data import Confusion
+from langsteer.report.data import ConfusionCount
 from langsteer.report.drawing import Chart
 from langsteer.report.figures.figure import ReportFigure
 from langsteer.report.figures.matrix import LOW_STEPS, Matrix
@@ -17,7 +17,7 @@ MOST_OFTEN = 3
 """Confusions that are named."""
 
 
-def confusion_chart(confusion: Sequence[Confusion]) -> Chart | None:
+def confusion_chart(confusion: Sequence[ConfusionCount]) -> Chart | None:
     """Shares of the detected languages for each target; None without any answer."""
     totals = Counter[str]()
     for one in confusion:
@@ -68,7 +68,7 @@ def reading(columns: Sequence[str], targets: Sequence[str]) -> str:
     return text
 
 
-def often(confusion: Sequence[Confusion], totals: Mapping[str, int]) -> str:
+def often(confusion: Sequence[ConfusionCount], totals: Mapping[str, int]) -> str:
     """The most frequent confusions in words; nothing where there is none."""
     wrong = [one for one in confusion if one.count and one.detected != one.target]
     worst = sorted(wrong, key=lambda one: (-one.count / totals[one.target], one.target))[
@@ -87,14 +87,14 @@ def often(confusion: Sequence[Confusion], totals: Mapping[str, int]) -> str:
     )
 
 
-def columns_of(confusion: Sequence[Confusion], targets: Sequence[str]) -> list[str]:
+def columns_of(confusion: Sequence[ConfusionCount], targets: Sequence[str]) -> list[str]:
     """The targets in order, then other languages that came out, then the unsure."""
     found = {one.detected for one in confusion if one.count}
     others = sorted(tag for tag in found if tag is not None and tag not in targets)
     return [*targets, *others, *([UNSURE] if None in found else [])]
 
 
-def tabulated(confusion: Sequence[Confusion]) -> Table:
+def tabulated(confusion: Sequence[ConfusionCount]) -> Table:
     """One row for each target and language that came out."""
     columns = [
         Column("target", "Steered to", "text"),
