@@ -278,13 +278,12 @@ def n_grams(family: str, members: Sequence[str]) -> Judge:
     groups = {one: _siblings(one, set(tags.values())) for one in tags.values()}
 
     def verdict(text: str, found: dict[str, float]) -> Verdict:
-        sums: dict[str, float] = defaultdict(float)
+        sums: dict[str, float] = {}
         for label, probability in found.items():  # labels that stand for one language add up
-            sums[tags[label]] += probability
+            sums[tags[label]] = sums.get(tags[label], 0.0) + probability
+        best = max(sums, key=sums.__getitem__)
         # What siblings share speaks against the others, not against each of them.
-        shared = {tag: sum(sums[one] for one in group) for tag, group in groups.items()}
-        best = max(sums, key=lambda tag: (round(shared[tag], 6), sums[tag]))
-        confidence = min(round(shared[best], 6), 1.0)
+        confidence = min(round(sum(sums[one] for one in groups[best]), 6), 1.0)
         clear = confidence > THRESHOLD and sum(map(str.isalpha, text)) >= LEAST_LETTERS
         return best if clear else None, confidence
 

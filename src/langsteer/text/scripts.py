@@ -76,9 +76,11 @@ def family_of(tag: str) -> str | None:
 def letters_of(text: str) -> Counter[str]:
     """How many letters of each script a text has: ``LATIN``, ``HAN``, ``KANA``, ..."""
     # Compatibility composition: full-width, half-width and styled letters count as what they are.
-    return Counter(
-        word for one in unicodedata.normalize("NFKC", text) if (word := script_word(one))
-    )
+    counts: Counter[str] = Counter()
+    for letter, count in Counter(unicodedata.normalize("NFKC", text)).items():
+        if word := script_word(letter):
+            counts[word] += count
+    return counts
 
 
 @lru_cache(maxsize=4096)

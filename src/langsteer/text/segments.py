@@ -43,16 +43,21 @@ def words(text: str) -> tuple[Word, ...]:
 
     A word ends where the script changes. In scripts without spaces, two letters are a word.
     """
+    pieces = unicodedata.normalize("NFKC", text).split()
+    return tuple(word for piece in pieces for word in _words_of(piece))
+
+
+@lru_cache(maxsize=4 * CACHE)
+def _words_of(piece: str) -> tuple[Word, ...]:
+    """The words of what stands between two spaces."""
     found: list[Word] = []
-    for piece in unicodedata.normalize("NFKC", text).split():
-        letters = _letters(piece)
-        for script, run in groupby(letters, key=lambda one: one[1]):
-            spelt = [letter for letter, _ in run]
-            size = LETTERS_PER_WORD if script in UNSPACED else len(spelt)
-            found += [
-                Word("".join(spelt[start : start + size]), script)
-                for start in range(0, len(spelt), size)
-            ]
+    for script, run in groupby(_letters(piece), key=lambda one: one[1]):
+        spelt = [letter for letter, _ in run]
+        size = LETTERS_PER_WORD if script in UNSPACED else len(spelt)
+        found += [
+            Word("".join(spelt[start : start + size]), script)
+            for start in range(0, len(spelt), size)
+        ]
     return tuple(found)
 
 

@@ -104,6 +104,7 @@ def choose(tag: str, known: Sequence[str]) -> str:
     )
 
 
+@lru_cache(maxsize=CACHE)
 def parts(tag: str) -> Tag:
     """The parts of a tag after aliases are replaced and the obvious script is left out.
 
