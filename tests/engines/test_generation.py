@@ -10,6 +10,7 @@ import tiny
 from langsteer.engines.transformers.generation import Events, Generation
 from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.stream import ResidualStream
+from langsteer.errors import SteeringError
 
 PROMPTS = ["ab", "ba", "a b a"]
 
@@ -119,3 +120,51 @@ def test_streamed_pieces_make_the_text() -> None:
     assert model.generate("ab", None, Generation(max_new_tokens=30), events=events) == "".join(
         pieces
     )
+
+
+def test_the_most_new_tokens_may_be_said_by_itself() -> None:
+    model = Model(tiny.shared("llama"), tiny.tokenizer())
+    wanted = model.generate("ab", None, Generation(max_new_tokens=5))
+    assert model.generate("ab", max_new_tokens=5) == wanted
+    assert model.generate("ab", None, Generation(max_new_tokens=20), max_new_tokens=5) == wanted
+    with pytest.raises(SteeringError, match="max_new_tokens"):
+        model.generate("ab", max_new_tokens=0)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"repetition_penalty": 1.7},
+        {"no_repeat_ngram_size": 2},
+        {"suppress_tokens": [tiny.token("\x04")]},
+        {"bad_words_ids": [[tiny.token("\x04")]]},
+    ],
+)
+def test_what_a_checkpoint_makes_unlikely_it_does_to_each_row_alone(own: dict[str, Any]) -> None:
+    hf = tiny.make("llama")
+    plain = Model(hf, tiny.tokenizer()).generate(PROMPTS, max_new_tokens=12)
+    hf.generation_config.update(**own)
+    with Model(hf, tiny.tokenizer()) as model:
+        together = model.generate(PROMPTS, max_new_tokens=12)
+        assert together == [model.generate(one, max_new_tokens=12) for one in PROMPTS]
+    if "no_repeat_ngram_size" not in own:
+        assert together != plain
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"min_length": 60},
+        {"min_new_tokens": 40},
+        {"max_length": 3},
+        {"max_time": 1e-9},
+        {"num_beams": 2},
+        {"do_sample": True, "temperature": 9.0},
+        {"forced_bos_token_id": tiny.token("q")},
+    ],
+)
+def test_what_a_checkpoint_says_of_length_and_search_does_not_count(own: dict[str, Any]) -> None:
+    hf = tiny.make("llama")
+    wanted = Model(hf, tiny.tokenizer()).generate(PROMPTS, max_new_tokens=8)
+    hf.generation_config.update(**own)
+    assert Model(hf, tiny.tokenizer()).generate(PROMPTS, max_new_tokens=8) == wanted

@@ -14,8 +14,12 @@ from langsteer.errors import SteeringError
 
 Message = Mapping[str, Any]
 Messages = Sequence[Message]
-_STAND_INS = ("7", "Xq.")
-"""Contents that differ from any text at its first and last token, at least one of them."""
+_STAND_INS = ("7", "Xq.", "Hello there!", "{}")
+"""Contents to compare with: of any two, one differs from a text at its start, and one at its end.
+
+There are more than two of them, as a template may refuse some.
+"""
+_ENOUGH = 2
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,8 @@ def render(
 def _text(content: Any) -> str:
     """The words of a message whose content may come in parts."""
     if isinstance(content, list):
-        return "\n".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+        parts = (part.get("text") for part in content if isinstance(part, dict))
+        return "\n".join(part for part in parts if isinstance(part, str))
     return "" if content is None else str(content)
 
 
@@ -152,18 +157,32 @@ def _own(
     That needs no offsets and holds for every template: what comes before and after the message is
     the same with another one in its place.
     """
-    before, after = len(ids), len(ids)
+    before, after, compared = len(ids), len(ids), 0
     for stand_in in _STAND_INS:
+        if compared == _ENOUGH:
+            break
         other = [*messages]
-        other[last] = {**messages[last], "content": stand_in}
+        other[last] = {**messages[last], "content": _replaced(messages[last], stand_in)}
         try:
             found = _templated(tokenizer, other, options)
         except SteeringError:  # a template may want what this message has
             continue
+        compared += 1
         before = min(before, _alike(ids, found))
         after = min(after, _alike(ids[::-1], found[::-1]))
     own = tuple(range(before, len(ids) - after))
     return own or tuple(range(len(ids)))
+
+
+def _replaced(message: Message, text: str) -> Any:
+    """The content of a message with this text for its own, in as many parts as it has."""
+    content = message.get("content")
+    if not isinstance(content, list):
+        return text
+    return [
+        {**part, "text": text} if isinstance(part, dict) and "text" in part else part
+        for part in content
+    ]
 
 
 def _alike(one: Sequence[int], other: Sequence[int]) -> int:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 
 import torch
 from huggingface_hub import snapshot_download
+from huggingface_hub.utils import are_progress_bars_disabled, enable_progress_bars
 from torch import nn
 from transformers import (
     AutoModelForCausalLM,
@@ -336,11 +337,19 @@ def _first_line(error: BaseException) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what transformers, the hub and peft log from the terminal; errors say it all."""
+    """Keep what transformers, the hub and peft log from the terminal; errors say it all.
+
+    The bar of downloads, which may take long, stays.
+    """
     verbosity = transformers_logging.get_verbosity()
+    bars = transformers_logging.is_progress_bar_enabled()
+    downloads = not are_progress_bars_disabled()
     loggers = [logging.getLogger(name) for name in ("huggingface_hub", "peft")]
     levels = [logger.level for logger in loggers]
     transformers_logging.set_verbosity(logging.CRITICAL)
+    transformers_logging.disable_progress_bar()
+    if downloads:
+        enable_progress_bars()
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)
     try:
@@ -349,5 +358,7 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)

@@ -103,6 +103,7 @@ class Model:
         chat: ChatOptions = ...,
         stop: Sequence[str | Sequence[str] | None] | None = ...,
         events: Events = ...,
+        max_new_tokens: int | None = ...,
     ) -> str: ...
 
     @overload
@@ -115,6 +116,7 @@ class Model:
         chat: ChatOptions = ...,
         stop: Sequence[str | Sequence[str] | None] | None = ...,
         events: Events = ...,
+        max_new_tokens: int | None = ...,
     ) -> list[str]: ...
 
     def generate(
@@ -126,6 +128,7 @@ class Model:
         chat: ChatOptions = PLAIN,
         stop: Sequence[str | Sequence[str] | None] | None = None,
         events: Events = Events(),
+        max_new_tokens: int | None = None,
     ) -> str | list[str]:
         """Continue a prompt, or each of several, and return only what is new.
 
@@ -136,6 +139,7 @@ class Model:
             chat: whether and how prompts go through the chat template; by default they do not.
             stop: for each prompt the string or strings that end its text, or None.
             events: what to call on the way.
+            max_new_tokens: the most tokens for each, instead of what `options` say.
 
         Raises:
             SteeringError: a prompt that is empty or longer than the context, edits that do not
@@ -145,6 +149,7 @@ class Model:
         rendered = [
             one if isinstance(one, Rendered) else render(self.tokenizer, one, chat) for one in given
         ]
+        options = _up_to(options, max_new_tokens)
         texts = generate(self, rendered, edits, options, stop=stop, events=events)
         return texts[0] if isinstance(prompts, str) else texts
 
@@ -157,6 +162,7 @@ class Model:
         *,
         chat: ChatOptions = ...,
         events: Events = ...,
+        max_new_tokens: int | None = ...,
     ) -> str: ...
 
     @overload
@@ -168,6 +174,7 @@ class Model:
         *,
         chat: ChatOptions = ...,
         events: Events = ...,
+        max_new_tokens: int | None = ...,
     ) -> list[str]: ...
 
     def chat(
@@ -178,6 +185,7 @@ class Model:
         *,
         chat: ChatOptions = ChatOptions(),
         events: Events = Events(),
+        max_new_tokens: int | None = None,
     ) -> str | list[str]:
         """Answer a conversation, or each of several, with the model's own chat template.
 
@@ -187,6 +195,7 @@ class Model:
             options: how answers are written.
             chat: a system message and options of the template.
             events: what to call on the way.
+            max_new_tokens: the most tokens for each, instead of what `options` say.
 
         Raises:
             SteeringError: there is no chat template, it refuses the messages, they are longer than
@@ -197,7 +206,7 @@ class Model:
         used = replace(chat, enabled=True)
         used.applies(self.tokenizer)
         rendered = [render(self.tokenizer, each, used) for each in given]
-        texts = generate(self, rendered, edits, options, events=events)
+        texts = generate(self, rendered, edits, _up_to(options, max_new_tokens), events=events)
         return texts[0] if one else texts
 
     def steered(
@@ -218,3 +227,7 @@ class Model:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _up_to(options: Generation, max_new_tokens: int | None) -> Generation:
+    return options if max_new_tokens is None else replace(options, max_new_tokens=max_new_tokens)
