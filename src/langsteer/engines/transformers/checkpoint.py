@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 
 import torch
 from huggingface_hub import snapshot_download
-from huggingface_hub.utils import are_progress_bars_disabled, enable_progress_bars
+from huggingface_hub import utils as hub_utils
 from torch import nn
 from transformers import (
     AutoModelForCausalLM,
@@ -343,13 +343,13 @@ def _quiet() -> Iterator[None]:
     """
     verbosity = transformers_logging.get_verbosity()
     bars = transformers_logging.is_progress_bar_enabled()
-    downloads = not are_progress_bars_disabled()
+    downloads = not cast(Any, hub_utils).are_progress_bars_disabled()
     loggers = [logging.getLogger(name) for name in ("huggingface_hub", "peft")]
     levels = [logger.level for logger in loggers]
     transformers_logging.set_verbosity(logging.CRITICAL)
-    transformers_logging.disable_progress_bar()
+    cast(Any, transformers_logging).disable_progress_bar()
     if downloads:
-        enable_progress_bars()
+        cast(Any, hub_utils).enable_progress_bars()
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)
     try:
@@ -359,6 +359,6 @@ def _quiet() -> Iterator[None]:
     finally:
         transformers_logging.set_verbosity(verbosity)
         if bars:
-            transformers_logging.enable_progress_bar()
+            cast(Any, transformers_logging).enable_progress_bar()
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
