@@ -72,7 +72,7 @@ def test_tokens_are_counted_up_to_the_end_of_each_text() -> None:
 @example(lengths=[2, tiny.CONTEXT - 3, 2], sample=False)
 def test_every_row_of_a_batch_is_what_it_is_alone(lengths: list[int], sample: bool) -> None:
     model = Model(tiny.shared("llama"), tiny.tokenizer())
-    prompts = [("abc" * size)[index : index + size] for index, size in enumerate(lengths)]
+    prompts = [("abc" * (size + 1))[index : index + size] for index, size in enumerate(lengths)]
     options = Generation(max_new_tokens=8, sample=sample, seed=3)
     stop = ["xy", None, ["q", "zz"], None][: len(prompts)]
     together = model.generate(prompts, None, options, stop=stop)
