@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from langsteer.data.answers import GivenAnswer
 from langsteer.evaluation.aggregate import Rate
 from langsteer.evaluation.confusion import Confusion, confusions, stretches
 from langsteer.evaluation.metrics import (
     BY_NAME,
     METRICS,
-    GivenAnswer,
     combined_score,
     estimates,
     measure,

@@ -13,10 +13,9 @@ from typing import ClassVar
 import pytest
 
 from commands import run
-from langsteer.data.answers import read_answers
+from langsteer.data.answers import GivenAnswer, read_answers
 from langsteer.errors import CorpusError, LangsteerError
 from langsteer.evaluation.endpoint import Endpoint, ratings, similarities
-from langsteer.evaluation.metrics import GivenAnswer
 
 GERMAN = "Die Hauptstadt von Frankreich ist Paris, wie jeder weiß."
 ENGLISH = "The capital of France is Paris, as everyone knows."

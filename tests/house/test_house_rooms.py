@@ -60,7 +60,12 @@ house = House(Path(__file__).parents[2])
 
 def _whole(room: str) -> str:
     """The room that a folder is part of: a condition is a file in a folder of its own."""
-    return {"evaluation.conditions": "evaluation", "edits.maps": "edits"}.get(room, room)
+    parts = {
+        "evaluation.conditions": "evaluation",
+        "evaluation.metrics": "evaluation",
+        "edits.maps": "edits",
+    }
+    return parts.get(room, room)
 
 
 def test_every_room_is_known() -> None:

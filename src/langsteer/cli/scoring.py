@@ -13,7 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from langsteer.cli.terminal import escaped
+from langsteer.cli.terminal import escaped, json_value
 from langsteer.data.files import write_whole
 from langsteer.data.spreadsheets import csv_bytes
 from langsteer.errors import LangsteerError
@@ -162,7 +162,9 @@ def write_verdicts(measured: Iterable[Measured], path: Path) -> None:
         separator = "\t" if path.suffix.lower() == ".tsv" else ","
         data = csv_bytes(columns, ([row.get(one) for one in columns] for row in rows), separator)
     else:
-        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        lines = "".join(
+            json.dumps(json_value(row), ensure_ascii=False, allow_nan=False) + "\n" for row in rows
+        )
         data = lines.encode("utf-8", "backslashreplace")
     write_whole(path, data, LangsteerError)
 

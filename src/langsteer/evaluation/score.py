@@ -11,7 +11,6 @@ from langsteer.data.lines import read_lines
 from langsteer.errors import LangsteerError, LanguageError
 from langsteer.evaluation.endpoint import Endpoint, ratings, similarities
 from langsteer.evaluation.metrics import Measured, measure
-from langsteer.evaluation.overlap import has_chrf
 from langsteer.text.detect import default_detector, with_others
 from langsteer.text.tags import display_name, normalise
 
@@ -69,7 +68,6 @@ def score_file(
         answers,
         detector,
         lexicon=None if words is None else frozenset(line.strip() for line in read_lines(words)),
-        with_chrf=has_chrf() and any(one.references for one in answers),
         extra=extra,
     )
 

@@ -19,7 +19,6 @@ from langsteer.evaluation.aggregate import (
 )
 from langsteer.evaluation.cases import Outcome
 from langsteer.evaluation.metrics import Measured, measure
-from langsteer.evaluation.overlap import has_chrf
 from langsteer.text.detect import Detector
 
 Thing = TypeVar("Thing")
@@ -137,7 +136,7 @@ def measured(
     }
     if perplexities is not None:
         extra["perplexity"] = perplexities
-    found = measure([given(one) for one in outcomes], detector, with_chrf=has_chrf(), extra=extra)
+    found = measure([given(one) for one in outcomes], detector, extra=extra)
     return [
         _without_first_word(one) if outcome.case.prompt.lexical else one
         for one, outcome in zip(found, outcomes, strict=True)

@@ -1,15 +1,10 @@
-"""All metrics of answers in one table, each with an interval.
-
-A metric is a number for each answer, or nothing where it does not apply. ``docs/metrics.md`` says
-of each where it comes from. Adding one is a field of :class:`Measured` and a line in ``METRICS``.
-"""
+"""Measure answers, and average what was measured, each metric with an interval."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -24,57 +19,10 @@ from langsteer.evaluation.aggregate import (
     harmonic_mean,
 )
 from langsteer.evaluation.confusion import confusions
-from langsteer.evaluation.overlap import chrf, contained, exact, normalised_match
+from langsteer.evaluation.metrics.metric import Metric, Sight
+from langsteer.evaluation.metrics.registry import MEANINGS, METRICS
 from langsteer.text.answer import visible
-from langsteer.text.degeneration import length, repetition
 from langsteer.text.detect import Detector
-
-Better = Literal["high", "low", ""]
-Kind = Literal["share", "number", "logarithm"]
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """How a metric is named and read."""
-
-    name: str
-    title: str
-    better: Better
-    kind: Kind = "share"
-    """A share lies between 0 and 1; of logarithms the exponential of the mean is reported."""
-
-    @property
-    def share(self) -> bool:
-        """Whether it lies between 0 and 1."""
-        return self.kind == "share"
-
-
-METRICS: tuple[Metric, ...] = (
-    Metric("forced", "whole answer in the target language", "high"),
-    Metric("right_language", "right language, names looked up", "high"),
-    Metric("right_meaning", "right meaning, every name", "high"),
-    Metric("both", "right language and right meaning", "high"),
-    Metric("line_pass", "all lines in the target language (LPR)", "high"),
-    Metric("word_pass", "no Latin words in another script (WPR)", "high"),
-    Metric("first_word", "first word in the target language", "high"),
-    Metric("line_switch", "lines in another language", "low"),
-    Metric("language_switch", "words in another language", "low"),
-    Metric("script_switch", "words in another script", "low"),
-    Metric("unknown", "answers in no known language", "low"),
-    Metric("exact", "answer is a reference", "high"),
-    Metric("normalised", "answer is a reference, normalised", "high"),
-    Metric("contained", "answer contains a reference", "high"),
-    Metric("chrf", "chrF against the references", "high"),
-    Metric("similarity", "cosine of embeddings to the references", "high", "number"),
-    Metric("judged", "rating by the judge", "high"),
-    Metric("repetition", "repeated 4-grams of words", "low"),
-    Metric("empty", "empty answers", "low"),
-    Metric("perplexity", "perplexity under the unsteered model", "low", "logarithm"),
-    Metric("length", "length in words", "", "number"),
-)
-BY_NAME = {metric.name: metric for metric in METRICS}
-MEANINGS = ("judged", "contained")
-"""What counts as meaning in the combined score: the first of these that there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,44 +39,24 @@ def measure(
     detector: Detector,
     *,
     lexicon: Collection[str] | None = None,
-    with_chrf: bool = False,
     extra: Mapping[str, Sequence[float | None]] | None = None,
 ) -> list[Measured]:
-    """The metrics of every answer that need no model.
+    """The metrics of every answer that need no model; chrF only where sacrebleu is installed.
 
     Args:
         answers: What to measure.
         detector: Says which language a text is in.
         lexicon: As for :func:`langsteer.evaluation.confusion.confusions`.
-        with_chrf: Compare with the references by chrF, which needs sacrebleu.
         extra: Name of a metric in ``METRICS`` → its value for each answer, made elsewhere.
 
-    Raises:
-        LangsteerError: chrF is asked for and sacrebleu is not installed.
     """
     found = confusions([(one.text, one.target) for one in answers], detector, lexicon=lexicon)
     given = extra or {}
     measured = []
     for number, (one, confusion) in enumerate(zip(answers, found, strict=True)):
-        text = visible(one.text)
-        values: dict[str, float | None] = {
-            "forced": confusion.forced,
-            "line_pass": confusion.line_pass,
-            "word_pass": confusion.word_pass,
-            "first_word": confusion.first_word,
-            "line_switch": confusion.line_switch,
-            "language_switch": confusion.language_switch,
-            "script_switch": confusion.script_switch,
-            "unknown": None if confusion.forced is None else float(confusion.language is None),
-            "exact": exact(text, one.references),
-            "normalised": normalised_match(text, one.references),
-            "contained": contained(text, one.references),
-            "chrf": chrf(text, one.references) if with_chrf else None,
-            "repetition": repetition(text),
-            "empty": float(not text.strip()),
-            "length": float(length(text)),
-            **{name: column[number] for name, column in given.items()},
-        }
+        seen = Sight(one, visible(one.text), confusion)
+        values = {metric.name: metric.value(seen) for metric in METRICS if metric.value}
+        values |= {name: column[number] for name, column in given.items()}
         values["both"] = _both(values)
         known = {name: value for name, value in values.items() if value is not None}
         measured.append(Measured(one, confusion.language, known))
