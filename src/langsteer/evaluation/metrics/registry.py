@@ -10,6 +10,7 @@ MODULES = (
     "language",
     "references",
     "fluency",
+    "echo",
 )
 """The files with metrics, listed there as ``METRICS``: a new one is one line."""
 METRICS: tuple[Metric, ...] = tuple(
