@@ -10,13 +10,18 @@ detector from its text. The readout was chosen on the split `tune`.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
+
+from atlas.texts import plain_corpus
 from langsteer.data.prompts import Prompt, PromptSet
 from langsteer.demo.run import MODEL
-from langsteer.demo.tasks import matching_corpus, plain_corpus, prompts
+from langsteer.demo.tasks import matching_corpus, prompts
 from langsteer.edits.edit import Edit
 from langsteer.edits.guard import Guard
 from langsteer.engines.transformers.chat import ChatOptions, render

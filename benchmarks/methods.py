@@ -18,17 +18,21 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
+
+from atlas.texts import plain_corpus
 from langsteer.data.corpus import Corpus
 from langsteer.data.files import write_whole
 from langsteer.data.prompts import PromptSet
 from langsteer.demo.run import MODEL
-from langsteer.demo.tasks import matching_corpus, plain_corpus, prompts
+from langsteer.demo.tasks import matching_corpus, prompts
 from langsteer.engines.transformers.model import Model
 from langsteer.errors import LangsteerError
 from langsteer.estimators.registry import ESTIMATORS, find, keep_for

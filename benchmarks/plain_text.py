@@ -15,14 +15,19 @@ from __future__ import annotations
 
 import argparse
 import random
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
+
+from atlas.texts import plain_corpus
 from langsteer.data.corpus import Corpus, Text
 from langsteer.demo.documents import OPENING
 from langsteer.demo.run import MODEL
-from langsteer.demo.tasks import Item, items, matching_corpus, plain_corpus
+from langsteer.demo.tasks import Item, items, matching_corpus
 from langsteer.demo.world import world
 from langsteer.engines.transformers.model import Model
 from langsteer.evaluation.aggregate import Rate

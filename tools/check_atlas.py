@@ -11,7 +11,8 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 
-from langsteer.demo.documents import FAMILIES, Document, Writer
+from atlas.writer import FAMILIES, Writer
+from langsteer.demo.documents import Document
 from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.model import Model
 from langsteer.evaluation.judge import normalised, occurs

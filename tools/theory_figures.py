@@ -12,8 +12,9 @@ import matplotlib.pyplot as plt
 import torch
 from torch import Tensor
 
+from atlas.texts import plain_corpus
 from langsteer.demo.run import MODEL
-from langsteer.demo.tasks import matching_corpus, plain_corpus
+from langsteer.demo.tasks import matching_corpus
 from langsteer.engines.transformers.model import Model
 from langsteer.estimators import estimate
 from langsteer.fitting.fit import fit

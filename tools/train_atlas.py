@@ -21,7 +21,8 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from langsteer.demo.documents import FAMILIES, Document, Writer
+from atlas.writer import FAMILIES, Writer
+from langsteer.demo.documents import Document
 
 SEED = 12
 VOCABULARY = 4096

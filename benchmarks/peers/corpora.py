@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
+
+from atlas.texts import plain_corpus, topic
 from langsteer.data.corpus import Corpus, Text
-from langsteer.demo.tasks import MEASURED, Item, items, matching_corpus, plain_corpus, topic
+from langsteer.demo.tasks import MEASURED, Item, items, matching_corpus
 from langsteer.demo.world import world
 
 SEED = 0

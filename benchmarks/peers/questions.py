@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
+
+from atlas.texts import full_list_prompt
 from langsteer.data.prompts import Prompt, PromptSet
 from langsteer.demo.documents import OPENING
-from langsteer.demo.tasks import as_prompt, full_list_prompt, items, prompts
+from langsteer.demo.tasks import as_prompt, items, prompts
 from langsteer.demo.templates import TEMPLATES
 from langsteer.demo.world import Split, world
 from langsteer.evaluation.cases import Case, cases, ordered_pairs, sample_cases

@@ -6,8 +6,10 @@ from importlib.resources import files
 
 import pytest
 
-from langsteer.demo.documents import FAMILIES, Writer, facts_of, full_list, question
-from langsteer.demo.tasks import MEASURED, items, matching_corpus, plain_corpus, prompts
+from atlas.texts import plain_corpus
+from atlas.writer import FAMILIES, Writer, full_list
+from langsteer.demo.documents import facts_of, question
+from langsteer.demo.tasks import MEASURED, items, matching_corpus, prompts
 from langsteer.demo.templates import LISTS, RELATIONS, TEMPLATES
 from langsteer.demo.world import SPLITS, world
 

@@ -10,8 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from atlas.texts import topic
 from langsteer.demo.run import MODEL
-from langsteer.demo.tasks import items, matching_corpus, topic
+from langsteer.demo.tasks import items, matching_corpus
 from langsteer.demo.world import world
 from langsteer.engines.transformers.model import Model
 from langsteer.errors import LangsteerError

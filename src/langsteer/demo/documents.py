@@ -1,20 +1,18 @@
 """Prompts and answers in the four families of the atlas, from facts and templates.
 
 Every document is a prompt and the answer that the model was taught. The same functions write the
-text for training (all concepts) and the prompts for fitting, tuning and testing (the concepts of
-one split).
+prompts for fitting, tuning and testing (the concepts of one split) and, called by tools/atlas, the
+text for training (all concepts).
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from langsteer.demo.templates import TEMPLATES
-from langsteer.demo.world import Concept, Split, World, world
+from langsteer.demo.world import Concept, Split, world
 
-FAMILIES = ("translation", "question", "continuation", "instruction")
 ORDERED_LISTS = ("month", "day")
 OPEN_LISTS = ("country", "language", "currency")
 GIVEN = (1, 2)
@@ -119,20 +117,6 @@ def list_end(language: str, names: Sequence[str]) -> str:
     return f'"{templates.comma}"'.join(names) + '"' + templates.stop
 
 
-def full_list(language: str, kind: str) -> Document:
-    """All months or days in order after the bare heading: the longest answer that the atlas has."""
-    concepts = world().of_kind(kind)
-    names = [concept.names[language] for concept in concepts]
-    return Document(
-        family="continuation",
-        language=language,
-        prompt=quoted_list(language, kind, ()),
-        answer=list_end(language, names),
-        keys=tuple((name,) for name in names),
-        concepts=tuple(concept.id for concept in concepts),
-    )
-
-
 def open_list(language: str, concepts: Sequence[Concept]) -> Document:
     """Two names of a kind in the prompt; any other names of that kind are a right continuation."""
     document = ordered_list(language, concepts)
@@ -212,69 +196,3 @@ def described_countries(split: Split | None) -> list[Concept]:
             for relation in ("currency", "language")
         )
     ]
-
-
-class Writer:
-    """Random documents of each family with the concepts of one split (None: all of them)."""
-
-    def __init__(self, split: Split | None, seed: int) -> None:
-        self.random = random.Random(seed)
-        self.world: World = world()
-        self.concepts = [
-            concept for concept in self.world.concepts.values() if split in (None, concept.split)
-        ]
-        self.facts = facts_of(split)
-        self.relations = sorted({fact.relation for fact in self.facts})
-        self.by_relation = {
-            relation: [fact for fact in self.facts if fact.relation == relation]
-            for relation in self.relations
-        }
-        self.runs = [run for kind in ORDERED_LISTS for run in runs_of(kind, split)]
-        self.countries = described_countries(split)
-        self.open = {kind: self.world.of_kind(kind, split) for kind in OPEN_LISTS}
-
-    def languages(self) -> tuple[str, str]:
-        """Two different languages."""
-        source, target = self.random.sample(self.world.languages, 2)
-        return source, target
-
-    def fact(self) -> Fact:
-        """A fact; months and days, being few, come less often."""
-        weights = [max(4.0, len(self.by_relation[relation]) ** 0.8) for relation in self.relations]
-        relation = self.random.choices(self.relations, weights)[0]
-        return self.random.choice(self.by_relation[relation])
-
-    def translation(self) -> Document:
-        """A word translation after zero to four examples."""
-        source, target = self.languages()
-        number = self.random.randint(0, 4)
-        concept, *examples = self.random.sample(self.concepts, number + 1)
-        return translation(source, target, concept, examples)
-
-    def question(self) -> Document:
-        """A question, answered in its own language."""
-        return question(self.random.choice(self.world.languages), self.fact())
-
-    def instruction(self) -> Document:
-        """A question with the request to answer in another language."""
-        source, target = self.languages()
-        return question(source, self.fact(), answer_in=target)
-
-    def continuation(self) -> Document:
-        """A list to go on with, or a short description."""
-        language = self.random.choice(self.world.languages)
-        form = self.random.random()
-        if form < 0.04:
-            return full_list(language, self.random.choice(ORDERED_LISTS))
-        if form < 0.3:
-            return ordered_list(language, self.random.choice(self.runs))
-        if form < 0.55:
-            kind = self.random.choice(OPEN_LISTS)
-            return open_list(language, self.random.sample(self.open[kind], OPEN_GIVEN + WRITTEN))
-        return description(language, self.random.choice(self.countries))
-
-    def stream(self, weights: Sequence[float]) -> Iterator[Document]:
-        """Documents without end, the families of ``FAMILIES`` drawn with the given weights."""
-        make = (self.translation, self.question, self.continuation, self.instruction)
-        while True:
-            yield self.random.choices(make, weights)[0]()

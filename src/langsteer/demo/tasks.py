@@ -18,7 +18,6 @@ from langsteer.demo.documents import (
     described_countries,
     description,
     facts_of,
-    full_list,
     open_list,
     ordered_list,
     question,
@@ -100,6 +99,12 @@ def as_prompt(item: Item, language: str) -> Prompt:
     )
 
 
+def requested(document: Document, language: str, target: str) -> str:
+    """The document's prompt after the request, in ``language``, to answer in ``target``."""
+    name = world().language_names[language][target]
+    return f"{TEMPLATES[language].instruction.format(language=name)} {document.prompt}"
+
+
 def matching_corpus(split: Split = "fit", per_family: int = 60, seed: int = 0) -> Corpus:
     """Prompts of all measured families, the same ones in every language: texts that match the
     tasks.
@@ -110,44 +115,6 @@ def matching_corpus(split: Split = "fit", per_family: int = 60, seed: int = 0) -
             for language in item.languages():
                 texts.append(Text(item.write(language).prompt, language, item.id))
     return Corpus(tuple(texts), name=f"atlas-{split}-matching")
-
-
-def plain_corpus(split: Split = "fit", per_language: int = 100, seed: int = 0) -> Corpus:
-    """Plain sentences and lists, each language on its own subjects: text as people have it."""
-    texts = []
-    for language in world().languages:
-        pool = items("question", split, seed) + items("continuation", split, seed)
-        random.Random(f"plain:{language}:{seed}").shuffle(pool)
-        for item in pool[:per_language]:
-            document = item.write(language)
-            text = document.prompt + document.answer if item.lexical else f'"{document.answer}'
-            texts.append(Text(text, language))
-    return Corpus(tuple(texts), name=f"atlas-{split}-plain")
-
-
-def full_list_prompt(language: str, kind: str) -> Prompt:
-    """All months or days of the week in order: the longest answers that the atlas has.
-
-    The names belong to all splits, but the prompt holds none of them.
-    """
-    document = full_list(language, kind)
-    others = [code for code in world().languages if code != language]
-    return Prompt(
-        text=document.prompt,
-        language=language,
-        family="list",
-        concepts=document.concepts,
-        references={code: full_list(code, kind).keys for code in world().languages},
-        instructed={code: _requested(document, language, code) for code in others},
-        lexical=True,
-    )
-
-
-def topic(item: Item) -> str:
-    """What an item is about: ``country``, ``currency``, ``language`` or ``calendar``."""
-    _, *rest = item.id.split(":")
-    about = rest[1] if item.family == "translation" else rest[0]
-    return {"region": "country"}.get(about, about if about in OPEN_LISTS else "calendar")
 
 
 def _translations(split: Split, generator: random.Random, examples: int) -> list[Item]:
@@ -228,12 +195,7 @@ def _instructed(item: Item, document: Document, language: str, target: str) -> s
         return item.write(target).prompt
     if item.fact is not None:
         return question(language, item.fact, answer_in=target).prompt
-    return _requested(document, language, target)
-
-
-def _requested(document: Document, language: str, target: str) -> str:
-    name = world().language_names[language][target]
-    return f"{TEMPLATES[language].instruction.format(language=name)} {document.prompt}"
+    return requested(document, language, target)
 
 
 def _all_names() -> dict[str, frozenset[str]]:
