@@ -1,7 +1,7 @@
 """Run the code blocks of a Markdown file, in order, in one temporary folder.
 
-Blocks marked ``python`` share one Python process, blocks marked ``sh`` are run by bash. Blocks with
-any other mark are shown to the reader only. Stops with the first block that fails.
+Blocks marked ``sh`` are run by bash; those marked ``python`` are a test of their own, on fewer
+prompts (``tests/house/test_readme.py``). Stops with the first block that fails.
 
     python tools/run_readme.py README.md
 """
@@ -26,19 +26,14 @@ def run_shell(code: str, folder: str) -> None:
 
 def main() -> None:
     text = Path(sys.argv[1]).read_text(encoding="utf-8")
-    names: dict[str, object] = {"__name__": "__readme__"}
     ran = 0
     with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
         for match in BLOCK.finditer(text):
             kind, code = match["kind"], match["code"]
-            if kind not in ("python", "sh"):
+            if kind != "sh":
                 continue
             print(f"--- {kind}\n{code}---", flush=True)
-            if kind == "sh":
-                run_shell(code, folder)
-            else:
-                exec(compile(code, sys.argv[1], "exec"), names)
+            run_shell(code, folder)
             ran += 1
     if not ran:
         sys.exit(f"{sys.argv[1]} has no code block to run")
