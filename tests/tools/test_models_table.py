@@ -33,8 +33,8 @@ EXACT = {
 REFUSED = {
     "deepseek_v4": "it keeps several streams per token",
     "gemma3n_text": "it keeps several streams per token",
-    "cpmant": r"a block returns \(2, 35, 32\) for 2 rows of 3 tokens",
-    "hrm_text": "has no list of 32 blocks; its module lists are",
+    "cpmant": r"a layer returns \(2, 35, 32\) for 2 rows of 3 tokens",
+    "hrm_text": "has no list of 32 layers; its module lists are",
     "florence2": "reads the prompt with an encoder and answers with a decoder",
     "diffusion_gemma": r"logits of shape \(2, 256, 320\) for 2 rows of 3 tokens",
 }

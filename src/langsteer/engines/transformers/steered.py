@@ -89,7 +89,7 @@ class Steering:
         self._unsettled: list[tuple[ref[Prompt], BatchEdit]] = []
 
     def edit(self, forward: Forward, index: int, hidden: Tensor) -> Tensor:
-        """The output of block `index`, edited."""
+        """The output of layer `index`, edited."""
         plan = forward.memo.get(self)
         if plan is None:
             plan = forward.memo[self] = self._plan(forward)
@@ -97,7 +97,7 @@ class Steering:
         forward.memo[_FIRED].add(index)
         if hidden.shape[:2] != (forward.rows, forward.length):
             raise SteeringError(
-                f"block {index} returned latents of shape {tuple(hidden.shape)} in a forward pass "
+                f"layer {index} returned latents of shape {tuple(hidden.shape)} in a forward pass "
                 f"of {forward.rows} rows and {forward.length} tokens: the rows cannot be told apart"
             )
         edited: Tensor = plan.apply(forward, index, hidden)
@@ -107,11 +107,11 @@ class Steering:
         return torch.where(opened[..., None].to(hidden.device), hidden, edited)
 
     def finish(self, forward: Forward) -> None:
-        """Require that every edited block has run."""
+        """Require that every edited layer has run."""
         missing = self.layers - forward.memo.get(_FIRED, set())
         if missing:
             raise SteeringError(
-                f"block {min(missing)} was to be edited but did not run; the model was probably "
+                f"layer {min(missing)} was to be edited but did not run; the model was probably "
                 "compiled before it was bound: bind it first, then compile"
             )
 
