@@ -40,7 +40,7 @@ def model(vocabulary: int) -> LlamaForCausalLM:
 def corpus(texts: int) -> Corpus:
     languages = ["de", "fr", "ru", "zh"]
     rows = [
-        Text("a sentence of some length " * (1 + n % 4), languages[n % 4], str(n // 4))
+        Text(f"{n:05} " + "a sentence of some length " * (1 + n % 4), languages[n % 4], str(n // 4))
         for n in range(texts)
     ]
     return Corpus(tuple(rows), "sentences")
