@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import Tensor
 
 from langsteer.edits.edit import Edit
-from langsteer.edits.scope import Scope
 from langsteer.edits.table import EditTable, Varying
 from langsteer.errors import SteeringError
 
@@ -52,8 +51,3 @@ def _refusal(edit: Edit, found: Varying, what: str) -> str:
         f"{found.name} map, which depends on the latent. Export an estimator that yields a shift, "
         "such as difference."
     )
-
-
-def spares_first(scope: Scope) -> bool:
-    """Whether langsteer leaves a leading beginning-of-sequence token alone, as few engines do."""
-    return scope.spare_bos

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from langsteer.edits.edit import Edit
 from langsteer.errors import SteeringError
-from langsteer.interchange.constants import spares_first
 from langsteer.interchange.exporter import Exported, Exporter, Origin
 
 MODULES = (
@@ -45,7 +44,7 @@ def export(
     """
     exporter = _by_suffix(path) if format is None else _by_name(format)
     found = exporter.write(edit, path, origin or Origin())
-    if spares_first(edit.scope):
+    if edit.scope.spare_bos:  # as few other engines do
         note = "a leading beginning-of-sequence token is edited too; langsteer leaves it alone"
         return Exported(found.files, (*found.notes, note))
     return found
