@@ -157,6 +157,8 @@ def test_a_server_that_drips_has_a_limit(url: str, monkeypatch: pytest.MonkeyPat
 def test_ctrl_c_ends_a_request_that_hangs_and_a_pause(url: str, status: int) -> None:
     Server.drips, Server.status = status == 200, status
     code = (
+        # A job in the background is started with the signal ignored.
+        "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from langsteer.evaluation import endpoint_requests as r\n"
         "from langsteer.evaluation.endpoint import Endpoint\n"
         f"r.PAUSE = 60\nprint('begun', flush=True)\nEndpoint({url!r}, 'm').embeddings(['a'])"
@@ -168,7 +170,10 @@ def test_ctrl_c_ends_a_request_that_hangs_and_a_pause(url: str, status: int) -> 
         process.stdout.readline()
         time.sleep(1)
         os.kill(process.pid, signal.SIGINT)
-        _, said = process.communicate(timeout=10)
+        try:
+            _, said = process.communicate(timeout=10)
+        finally:
+            process.kill()
     assert b"KeyboardInterrupt" in said
 
 
