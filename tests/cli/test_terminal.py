@@ -138,6 +138,8 @@ def test_an_end_from_outside_leaves_no_half_written_file(
     number: signal.Signals, status: int, tmp_path: Path
 ) -> None:
     program = (
+        # A job in the background is started with the signal ignored.
+        "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import os, time, langsteer.cli as cli\n"
         "from pathlib import Path\n"
         "from langsteer.data.files import write_whole\n"

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor
 
+from langsteer.edits.scope import Scope
 from langsteer.errors import SpaceError
 from langsteer.space.facts import CorpusFacts
 from langsteer.space.fields import Fields, number
 from langsteer.space.identity import ModelIdentity
 from langsteer.space.increments import Increments
 from langsteer.space.point import OperatingPoint, PairPoint, layers_of
+from langsteer.space.trained import SHAPES, Trained, name_of
 
 LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 
@@ -92,9 +94,42 @@ def increments_of(header: Fields, tensors: dict[str, Tensor], width: int) -> tup
         for pair in one.items("pairs"):
             if not (isinstance(pair, list) and len(pair) == 2 and all(map(_is_tag, pair))):
                 raise SpaceError(f"increments[{i}].pairs has {pair!r} for a pair of languages")
-            shifts[pair[0], pair[1]] = _shift(tensors, part.name((pair[0], pair[1])), part, width)
+            name = part.name((pair[0], pair[1]))
+            shifts[pair[0], pair[1]] = _rows(tensors, name, len(part.layers), width)
         found.append(Increments(part.layers, part.scope, shifts))
     return tuple(found)
+
+
+def trained_of(header: Fields, tensors: dict[str, Tensor], width: int) -> Trained | None:
+    """The trained vectors in a header; their tensors are taken out of `tensors`."""
+    if not header.has("trained"):
+        return None
+    one = header.fields("trained")
+    layers, shape = layers_of(one.wholes("layers")), one.text("shape")
+    if shape not in SHAPES:
+        raise SpaceError(f"trained.shape is {shape!r}, but should be one of {', '.join(SHAPES)}")
+    size = 2 if shape == "pairs" else 1
+    vectors = {}
+    for key in one.items("keys"):
+        if not (isinstance(key, list) and len(key) == size and all(map(_is_tag, key))):
+            raise SpaceError(f"trained.keys has {key!r} for {size} languages")
+        vectors[tuple(key)] = _rows(tensors, name_of(tuple(key)), len(layers), width)
+    scope = str(Scope.parse(one.text("scope")))
+    record = one.fields("record").values if one.has("record") else {}
+    return Trained(layers, scope, cast(Any, shape), vectors, record)
+
+
+def trained_as_json(trained: Trained | None) -> dict[str, Any] | None:
+    """Trained vectors without their tensors."""
+    if trained is None:
+        return None
+    return {
+        "layers": list(trained.layers),
+        "scope": trained.scope,
+        "shape": trained.shape,
+        "keys": [list(key) for key in trained.vectors],
+        "record": dict(trained.record),
+    }
 
 
 def versions_of(header: Fields) -> dict[str, str]:
@@ -188,11 +223,11 @@ def _pair(own: Fields) -> PairPoint:
     return PairPoint(source=own.text("source"), target=own.text("target"), **_place(own))
 
 
-def _shift(tensors: dict[str, Tensor], name: str, part: Increments, width: int) -> Tensor:
+def _rows(tensors: dict[str, Tensor], name: str, layers: int, width: int) -> Tensor:
     if name not in tensors:
         raise SpaceError(f"there is no tensor {name!r}")
     value = tensors.pop(name)
-    if tuple(value.shape) != (len(part.layers), width) or not value.is_floating_point():
+    if tuple(value.shape) != (layers, width) or not value.is_floating_point():
         raise SpaceError(f"the tensor {name!r} has the shape {list(value.shape)}")
     return value
 

@@ -39,6 +39,8 @@ from langsteer.space.header import (
     model_of,
     point_as_json,
     point_of,
+    trained_as_json,
+    trained_of,
     unknown,
     versions_of,
 )
@@ -46,6 +48,7 @@ from langsteer.space.identity import Bound, ModelIdentity, compare
 from langsteer.space.increments import Increments, chosen, refused
 from langsteer.space.memo import Memo
 from langsteer.space.point import OperatingPoint, PairPoint, layers_of
+from langsteer.space.trained import TRAINED, Trained, name_of, untrained
 from langsteer.statistics import Statistics
 from langsteer.statistics.storage import pack, places, unpack
 from langsteer.statistics.uncertainty import warnings
@@ -86,6 +89,7 @@ class Space:
     statistics: Statistics
     operating_point: OperatingPoint | None = None
     increments: tuple[Increments, ...] = ()
+    trained: Trained | None = None
     versions: Mapping[str, str] = field(default_factory=_versions)
     extra: Extra = field(default_factory=Extra, repr=False)
     _memo: Memo = field(default_factory=Memo, init=False, repr=False, compare=False)
@@ -218,12 +222,23 @@ class Space:
         self, source: str | None, target: str, point: OperatingPoint, estimator: str | None
     ) -> dict[int, Map]:
         name = estimator or point.estimator
+        if name == TRAINED:
+            return self._trained_maps(source, target, point.layers)
         if len(point.layers) == 1:
             return {layer: self.map(source, target, layer, name) for layer in point.layers}
         if name != "difference" or source is None:
             raise refused(name, point.layers)
         origin, goal = choose(source, self.languages), choose(target, self.languages)
         return chosen(self.increments, point.layers, point.scope, origin, goal)
+
+    def _trained_maps(
+        self, source: str | None, target: str, layers: tuple[int, ...]
+    ) -> dict[int, Map]:
+        if self.trained is None:
+            raise untrained()
+        self.trained.check(layers)
+        origin = None if source is None else choose(source, self.languages)
+        return self.trained.maps(origin, choose(target, self.languages))
 
     def edit(
         self,
@@ -239,7 +254,8 @@ class Space:
         Args:
             source: the language that the model would answer in; None for estimators that need none.
             target: the language that it shall answer in.
-            estimator: how the maps are estimated, instead of the point's own.
+            estimator: how the maps are estimated, instead of the point's own; `trained` uses the
+                trained vectors, where the space has them.
             point: layers, strength and scope; those of the operating point if None, or else of
                 `default_point`. A point of this very pair comes first.
             guard: whether the edit acts only while the row is not in the target language.
@@ -251,7 +267,7 @@ class Space:
             SteeringError: there is no such estimator.
         """
         origin = None if source is None else choose(source, self.languages)
-        goal, at = choose(target, self.languages), point or self._point()
+        goal, at = choose(target, self.languages), point or self.point_for(estimator)
         if origin is not None:
             at = at.of(origin, goal)
         name = estimator or at.estimator
@@ -283,10 +299,32 @@ class Space:
         )
 
     def default_point(self) -> OperatingPoint:
-        """What to use before tuning: the difference, at 60 % of the depth or near it."""
+        """What to use before tuning or training: the difference, at or near 60 % of the depth."""
         wanted = DEFAULT_DEPTH * (self.model.depth - 1)
         nearest = min(self.layers, key=lambda layer: abs(layer - wanted))
         return OperatingPoint(layers=(nearest,))
+
+    def point_for(self, estimator: str | None = None) -> OperatingPoint:
+        """Where to edit with an estimator (None: that of the operating point).
+
+        Trained vectors have their own point, and what tuning chose for them fits no other
+        estimator. Raises `SpaceError` for `trained` where nothing was trained.
+        """
+        point = self._point()
+        if estimator is None or estimator == point.estimator:
+            return point
+        if estimator == TRAINED:
+            if self.trained is None:
+                raise untrained()
+            return self.trained.point
+        return self.default_point() if point.estimator == TRAINED else point
+
+    def with_trained(self, trained: Trained) -> Space:
+        """The same space with trained vectors, which become its operating point."""
+        for layer in trained.layers:
+            self.statistics.at(layer)
+        extra = self.extra.without("operating_point").without("trained")
+        return replace(self, trained=trained, operating_point=trained.point, extra=extra)
 
     def with_operating_point(self, point: OperatingPoint) -> Space:
         """The same space with that operating point. `SpaceError` for layers that are not here."""
@@ -389,6 +427,8 @@ class Space:
         tensors, _ = pack(self.statistics, torch.float32)
         for one in self.increments:
             tensors |= {one.name(pair): shift for pair, shift in one.shifts.items()}
+        if self.trained is not None:
+            tensors |= {name_of(key): rows for key, rows in self.trained.vectors.items()}
         return dict(tensors)
 
     @classmethod
@@ -424,6 +464,7 @@ class Space:
             statistics=statistics,
             operating_point=point,
             increments=increments_of(fields, left, model.width),
+            trained=trained_of(fields, left, model.width),
             versions=versions_of(fields),
         )
         return replace(found, extra=Extra(unknown(header, found._header() | OF_FILE), left))
@@ -438,6 +479,7 @@ class Space:
             "statistics": pack(self.statistics, torch.float32)[1],
             "operating_point": point_as_json(self.operating_point),
             "increments": increments_as_json(self.increments),
+            "trained": trained_as_json(self.trained),
             "versions": dict(self.versions),
         }
 

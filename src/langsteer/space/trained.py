@@ -1,0 +1,94 @@
+"""Vectors that were trained by teacher forcing, and the shifts of pairs that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from torch import Tensor
+
+from langsteer.edits.maps import Map, Shift
+from langsteer.errors import SpaceError
+from langsteer.space.point import OperatingPoint
+
+TRAINED = "trained"
+"""What stands where an estimator is named."""
+Shape = Literal["languages", "targets", "pairs"]
+SHAPES: tuple[Shape, ...] = get_args(Shape)
+Key = tuple[str, ...]
+"""A language, or a source and a target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """Vectors at `layers`, trained together in the positions of `scope` at strength 1.
+
+    `vectors` maps keys to `[len(layers), d]` float32. With the shape `languages` a key is one
+    language, and a pair is shifted by the target's vector less the source's; with `targets` by the
+    target's alone; with `pairs` a key is a source and a target. `record` says where it came from:
+    texts, steps, losses, seed.
+    """
+
+    layers: tuple[int, ...]
+    scope: str
+    shape: Shape
+    vectors: Mapping[Key, Tensor]
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    def maps(self, source: str | None, target: str) -> dict[int, Map]:
+        """Layer → shift. Raises `SpaceError` for a pair that was not trained."""
+        if self.shape == "pairs":
+            rows = self._of((source or "", target))
+        elif self.shape == "targets" or source is None:
+            rows = self._of((target,))
+        else:
+            rows = self._of((target,)) - self._of((source,))
+        return {layer: Shift(row) for layer, row in zip(self.layers, rows, strict=True)}
+
+    @property
+    def point(self) -> OperatingPoint:
+        """Where these vectors are to be used."""
+        scores = {
+            name: float(self.record[name])
+            for name in ("loss_before", "loss_after")
+            if name in self.record
+        }
+        return OperatingPoint(
+            self.layers, 1.0, self.scope, TRAINED, scores, split="held-out texts of training"
+        )
+
+    def check(self, layers: tuple[int, ...]) -> None:
+        """Raise `SpaceError` unless an edit is wanted at exactly the layers of these vectors."""
+        if tuple(sorted(layers)) != self.layers:
+            raise SpaceError(
+                f"The trained vectors belong to the layers {_listed(self.layers)} together, not to "
+                f"{_listed(layers)}. Leave out --layer, or train at the layers that you want: "
+                f"`langsteer train … --layer {','.join(map(str, layers))}`."
+            )
+
+    def _of(self, key: Key) -> Tensor:
+        if key not in self.vectors:
+            known = ", ".join(" to ".join(one) for one in self.vectors)
+            raise SpaceError(
+                f"There are no trained vectors for {' to '.join(key) or 'that pair'}, only for "
+                f"{known}. Train them with `langsteer train`, or use another estimator."
+            )
+        return self.vectors[key]
+
+
+def untrained() -> SpaceError:
+    """The error for a space without trained vectors."""
+    return SpaceError(
+        "This space has no trained vectors. Train them with `langsteer train MODEL CORPUS --space "
+        "FILE`, or use another estimator, such as difference."
+    )
+
+
+def name_of(key: Key) -> str:
+    """What the tensor of a key is called in a file, such as `trained.de` or `trained.en.de`."""
+    return ".".join([TRAINED, *key])
+
+
+def _listed(layers: tuple[int, ...]) -> str:
+    return ", ".join(map(str, layers))

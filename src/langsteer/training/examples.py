@@ -1,0 +1,167 @@
+"""What maps are trained on: a prompt in one language, and what follows it in another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from langsteer.data.corpus import Corpus
+from langsteer.engines.transformers.chat import render
+from langsteer.engines.transformers.generation import Generation
+from langsteer.engines.transformers.model import Model
+from langsteer.errors import CorpusError
+from langsteer.text.detect import Detector
+from langsteer.training.options import TrainingOptions
+
+Ids = tuple[int, ...]
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Tokens of a prompt in the source language, of the same in the target's, and what follows."""
+
+    pair: Pair
+    concept: str
+    prompt: Ids
+    translated: Ids
+    following: Ids
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Parallel texts as tokens: each once, however many pairs it is an example of.
+
+    `prompts` and `following` are concept → language → tokens; `order` are the concepts.
+    """
+
+    order: list[str]
+    prompts: Mapping[str, Mapping[str, Ids]]
+    following: Mapping[str, Mapping[str, Ids]]
+
+    @property
+    def tokens(self) -> Tensor:
+        """`[n]`: all tokens that follow somewhere, each once, in order."""
+        every = (ids for found in self.following.values() for ids in found.values())
+        return torch.tensor(sorted({token for ids in every for token in ids}))
+
+    def example(self, concept: str, pair: Pair) -> Example | None:
+        """The example of a concept for a pair of languages, if it has both."""
+        source, target = pair
+        prompts, following = self.prompts[concept], self.following.get(concept, {})
+        if source not in prompts or target not in prompts or target not in following:
+            return None
+        return Example(pair, concept, prompts[source], prompts[target], following[target])
+
+    def examples(self, concepts: Iterable[str], pairs: Sequence[Pair]) -> list[Example]:
+        """All examples of some concepts, each for one of the pairs in turn."""
+        found = []
+        for number, concept in enumerate(concepts):
+            for offset in range(len(pairs)):
+                one = self.example(concept, pairs[(number + offset) % len(pairs)])
+                if one is not None:
+                    found.append(one)
+                    break
+        return found
+
+    def split(self, share: float) -> tuple[list[str], list[str]]:
+        """Concepts to train on and the last ones, held out; at least one of each."""
+        kept = max(1, round(share * len(self.order)))
+        if len(self.order) < 2:
+            raise CorpusError(
+                "training needs at least two texts that stand in several languages and are "
+                "followed by another one; give more parallel texts"
+            )
+        return self.order[:-kept], self.order[-kept:]
+
+
+def read_texts(
+    model: Model, corpus: Corpus, options: TrainingOptions, detector: Detector | None = None
+) -> Texts:
+    """The texts of an aligned corpus, and what follows each.
+
+    With the continuation `own` it is what the unsteered model says after the text in each language,
+    where the detector finds it to be in that language.
+
+    Raises:
+        CorpusError: no text stands in two languages, or none is followed by another.
+        SteeringError: a chat template refuses a text.
+    """
+    by_concept: dict[str, dict[str, str]] = {}
+    for text in corpus.texts:
+        if text.concept is not None:
+            by_concept.setdefault(text.concept, {}).setdefault(text.language, text.text)
+    prompts = {
+        concept: {
+            language: ids
+            for language, text in texts.items()
+            if len(ids := _prompt(model, text, options)) <= options.max_prompt
+        }
+        for concept, texts in by_concept.items()
+    }
+    if options.continuation == "own":
+        following = _own(model, by_concept, prompts, options, detector)
+    else:
+        following = _next(model, by_concept, options)
+    order = [
+        concept
+        for concept, found in following.items()
+        if len(prompts[concept]) > 1 and found.keys() & prompts[concept].keys()
+    ]
+    if not order:
+        raise CorpusError(
+            f"the corpus {corpus.name!r} has no text in two languages of at most "
+            f"{options.max_prompt} tokens that something follows; training needs parallel texts "
+            "that share concepts"
+        )
+    return Texts(order, prompts, following)
+
+
+def _asked(text: str, options: TrainingOptions) -> str:
+    """A text as it is put to the model."""
+    return text if options.chat.enabled else text + options.separator
+
+
+def _prompt(model: Model, text: str, options: TrainingOptions) -> Ids:
+    return tuple(render(model.tokenizer, _asked(text, options), options.chat).ids)
+
+
+def _next(
+    model: Model, texts: Mapping[str, Mapping[str, str]], options: TrainingOptions
+) -> dict[str, dict[str, Ids]]:
+    concepts = list(texts)
+    return {
+        concept: {language: _plain(model, text, options) for language, text in texts[after].items()}
+        for concept, after in pairwise(concepts)
+    }
+
+
+def _own(
+    model: Model,
+    texts: Mapping[str, Mapping[str, str]],
+    prompts: Mapping[str, Mapping[str, Ids]],
+    options: TrainingOptions,
+    detector: Detector | None,
+) -> dict[str, dict[str, Ids]]:
+    asked = [(concept, language) for concept, found in prompts.items() for language in found]
+    answers = model.generate(
+        [_asked(texts[concept][language], options) for concept, language in asked],
+        None,
+        Generation(max_new_tokens=options.max_continuation),
+        chat=options.chat,
+    )
+    found: dict[str, dict[str, Ids]] = {}
+    for (concept, language), answer in zip(asked, answers, strict=True):
+        ids = _plain(model, answer, options)
+        if ids and (detector is None or detector.agrees(detector.detect(answer), language)):
+            found.setdefault(concept, {})[language] = ids
+    return found
+
+
+def _plain(model: Model, text: str, options: TrainingOptions) -> Ids:
+    ids = model.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+    return tuple(ids[: options.max_continuation])

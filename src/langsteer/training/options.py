@@ -1,0 +1,92 @@
+"""What is trained, on what, and for how long."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from langsteer.edits.scope import Scope
+from langsteer.engines.transformers.chat import ChatOptions
+from langsteer.errors import LangsteerError
+from langsteer.space.trained import SHAPES, Shape
+
+Objective = Literal["likelihood", "distillation"]
+Continuation = Literal["next", "own"]
+Precision = Literal["auto", "float32", "bfloat16"]
+OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
+CONTINUATIONS: tuple[Continuation, ...] = get_args(Continuation)
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+PLAIN = ChatOptions(enabled=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOptions:
+    """What is trained, on what, and for how long.
+
+    Args:
+        layers: the layers that get a vector, 0-based; if None, those of the space from a tenth of
+            the depth up to six tenths of it.
+        shape: `languages`: one vector a language, and the shift of a pair is the target's less the
+            source's; `targets`: one vector a target language, whatever the source; `pairs`: one
+            vector a pair.
+        objective: `likelihood`: what follows shall be likely; `distillation`: the steered model
+            shall say what the unsteered one says after the translated prompt.
+        continuation: what follows a text: the `next` text of the corpus, or what the model says by
+            its `own` after the text in the target language.
+        separator: what stands between a text and what follows it, where texts are no messages.
+        chat: whether and how texts are messages of a conversation.
+        scope: which positions are edited.
+        max_prompt: texts of more tokens than this are left out.
+        max_continuation: tokens after which what follows is cut.
+        steps: the most steps.
+        batch: examples in one step.
+        learning_rate: how far each coordinate moves in the first step, in units of its root mean
+            square over the languages' means at that layer; it falls to 0.
+        patience: after how many looks at the held-out texts without gain to stop; there are ten
+            looks in all.
+        held_out: the share of texts that is kept to see when to stop.
+        seed: of the order of examples.
+        precision: of matrix products: `auto` takes bfloat16 where the device is fast at it.
+
+    Raises:
+        LangsteerError: a value is none of these, or out of range.
+        ScopeError: there is no such scope.
+    """
+
+    layers: Sequence[int] | None = None
+    shape: Shape = "languages"
+    objective: Objective = "likelihood"
+    continuation: Continuation = "next"
+    separator: str = "\n"
+    chat: ChatOptions = PLAIN
+    scope: str = "all"
+    max_prompt: int = 64
+    max_continuation: int = 32
+    steps: int = 300
+    batch: int = 16
+    learning_rate: float = 0.004
+    patience: int = 3
+    held_out: float = 0.1
+    seed: int = 0
+    precision: Precision = "auto"
+
+    def __post_init__(self) -> None:
+        _one_of("shape", self.shape, SHAPES)
+        _one_of("objective", self.objective, OBJECTIVES)
+        _one_of("continuation", self.continuation, CONTINUATIONS)
+        _one_of("precision", self.precision, PRECISIONS)
+        Scope.parse(self.scope)
+        for name in ("max_prompt", "max_continuation", "steps", "batch", "patience"):
+            if getattr(self, name) < 1:
+                raise LangsteerError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if not 0 < self.held_out < 1:
+            raise LangsteerError(f"held_out must lie between 0 and 1, not be {self.held_out}")
+        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise LangsteerError(f"learning_rate must be above 0, not {self.learning_rate}")
+
+
+def _one_of(name: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise LangsteerError(f"{value!r} is not a {name}; choose {', '.join(known)}")
