@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from langsteer.errors import LangsteerError as LangsteerError
     from langsteer.space.space import OperatingPoint as OperatingPoint
     from langsteer.space.space import Space as Space
+    from langsteer.training.options import TrainingOptions as TrainingOptions
 
 __version__ = "0.2.0"
 
@@ -39,6 +40,7 @@ _HOMES = {
     "Scope": "edits.scope",
     "Space": "space.space",
     "Text": "data.corpus",
+    "TrainingOptions": "training.options",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605

@@ -22,6 +22,7 @@ ROOMS = (
     "fitting",
     "interchange",
     "evaluation",
+    "training",
     "tuning",
     "report.figures",
     "report",
@@ -31,6 +32,7 @@ ROOMS = (
 """A module imports only from rooms above its own."""
 DOORS = {
     ("space", "fitting"): "Space.fit",
+    ("space", "training"): "Space.train",
     ("space", "tuning"): "Space.tune",
     ("space", "evaluation"): "Space.evaluate",
     ("evaluation", "report"): "Evaluation.write",

@@ -17,6 +17,7 @@ from langsteer.cli.generate import generate
 from langsteer.cli.inspect import inspect
 from langsteer.cli.score import score
 from langsteer.cli.terminal import err, escaped, out, printable, write_what_can_be_written
+from langsteer.cli.train import train
 from langsteer.cli.tune import tune
 from langsteer.cli.verify import verify
 from langsteer.errors import LangsteerError, missing_extra
@@ -35,8 +36,9 @@ app = typer.Typer(
         "Change the output language of a causal language model, inside its residual stream.\n\n"
         "A [bold]space[/bold] holds what was estimated for one model: where its languages lie in "
         "the hidden states of every layer. [bold]fit[/bold] makes one from texts, "
-        "[bold]tune[/bold] chooses layer, strength and scope, [bold]generate[/bold] uses it, "
-        "[bold]evaluate[/bold] measures it. [bold]demo[/bold] does all of that on a small model "
+        "[bold]train[/bold] improves it on parallel texts, [bold]tune[/bold] chooses layer, "
+        "strength and scope, [bold]generate[/bold] uses it, [bold]evaluate[/bold] measures it. "
+        "[bold]demo[/bold] does all of that on a small model "
         "that is part of the package."
     ),
     epilog=(
@@ -64,7 +66,7 @@ def _options(
     """The options of the program itself."""
 
 
-for command in (demo, fit, generate, inspect, tune, evaluate, score, verify):
+for command in (demo, fit, train, generate, inspect, tune, evaluate, score, verify):
     app.command(command.__name__)(command_of(command))
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from langsteer.cli.chat_options import ChatTemplate
+from langsteer.cli.corpus_options import CorpusColumns
 from langsteer.cli.options import (
     AsJson,
     Languages,
@@ -46,22 +47,7 @@ def fit(
             "last token of each text; matched: tokens that the languages share, for plain text."
         ),
     ] = "tokens",
-    text_column: Annotated[
-        str, typer.Option(metavar="NAME", help="Column or key of the text.")
-    ] = "text",
-    language_column: Annotated[
-        str, typer.Option(metavar="NAME", help="Column or key of the language tag.")
-    ] = "language",
-    concept_column: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="Column or key that all translations of one text share."),
-    ] = "concept",
-    split: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Split of a Hugging Face data set.")
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Use at most this many texts of each language.")
-    ] = None,
+    columns: CorpusColumns = CorpusColumns(),
     estimator: Annotated[
         str,
         typer.Option(
@@ -129,7 +115,6 @@ def fit(
     enough, how many more texts are needed.
     """
     from langsteer.cli.tables import inspection, print_inspection
-    from langsteer.data.corpus import read_corpus
     from langsteer.data.files import check_output
     from langsteer.estimators.registry import keep_for
     from langsteer.fitting.fit import fit as fit_space
@@ -147,18 +132,10 @@ def fit(
         raise LangsteerError("--from and --to choose the pairs of --increments. Give that as well.")
     if together is not None and len(together) < 2:
         raise LangsteerError(f"--increments {increments} names one layer, which needs none.")
-    texts = read_corpus(
-        corpus,
-        text_column=text_column,
-        language_column=language_column,
-        concept_column=concept_column,
-        split=split,
-    )
+    texts = columns.read(corpus)
     keep = keep_for((name.strip() for name in estimator.split(",")), pooling=pooling)
     if languages is not None:
         texts = texts.select(tags(languages, texts.languages))
-    if limit is not None:
-        texts = texts.limit(limit)
     texts.require_languages()
     loaded = loading.load(model)
     space = fit_space(

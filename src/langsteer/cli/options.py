@@ -197,7 +197,7 @@ class Override:
         """
         from langsteer.edits.scope import Scope
 
-        point = space.operating_point or space.default_point()
+        point = space.point_for(self.estimator)
         changes: dict[str, Any] = {}
         if self.layer is not None:
             changes["layers"] = tuple(numbers(self.layer) or ())

@@ -136,6 +136,35 @@ class Space:
         found = tune_space(model, self, _prompts(prompts), **options)
         return self.with_operating_point(found.point)
 
+    def train(
+        self,
+        model: Any,
+        corpus: Corpus,
+        options: Any = None,
+        pairs: Iterable[tuple[str, str]] | None = None,
+        *,
+        state: str | os.PathLike[str] | None = None,
+        progress: bool = False,
+    ) -> Space:
+        """The same space with vectors trained on parallel texts, which become its operating point.
+
+        Args:
+            model: the `Model` that the space was fitted on; its weights stay as they are.
+            corpus: texts that share concepts, those of a document in their order.
+            options: a `TrainingOptions`; its defaults if None.
+            pairs: (source, target); all ordered pairs of the languages of both if None.
+            state: a file that keeps the state: after a kill the same call goes on from there.
+            progress: show a bar on standard error.
+
+        Raises:
+            LangsteerError: as `training.train`.
+        """
+        from langsteer.training import TrainingOptions, train
+
+        given = TrainingOptions() if options is None else options
+        place = None if state is None else Path(state)
+        return train(model, self, corpus, given, pairs, state=place, progress=progress)
+
     def evaluate(
         self,
         model: Any,

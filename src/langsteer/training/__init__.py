@@ -1,6 +1,6 @@
 """Maps trained by teacher forcing through the frozen model."""
 
 from langsteer.training.options import TrainingOptions
-from langsteer.training.train import train
+from langsteer.training.run import train
 
 __all__ = ["TrainingOptions", "train"]

@@ -58,11 +58,6 @@ class TrainingState:
         self._check(settings)
         return tensors, values
 
-    def remove(self) -> None:
-        """Forget the state: what it was for is saved."""
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
-
     def _check(self, theirs: Mapping[str, Any]) -> None:
         other = [
             f"{name}: {theirs.get(name)!r}, now {self._settings.get(name)!r}"

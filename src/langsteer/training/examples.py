@@ -22,7 +22,7 @@ Pair = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class ParallelText:
     """Tokens of a prompt in the source language, of the same in the target's, and what follows."""
 
     pair: Pair
@@ -49,15 +49,15 @@ class Texts:
         every = (ids for found in self.following.values() for ids in found.values())
         return torch.tensor(sorted({token for ids in every for token in ids}))
 
-    def example(self, concept: str, pair: Pair) -> Example | None:
+    def example(self, concept: str, pair: Pair) -> ParallelText | None:
         """The example of a concept for a pair of languages, if it has both."""
         source, target = pair
         prompts, following = self.prompts[concept], self.following.get(concept, {})
         if source not in prompts or target not in prompts or target not in following:
             return None
-        return Example(pair, concept, prompts[source], prompts[target], following[target])
+        return ParallelText(pair, concept, prompts[source], prompts[target], following[target])
 
-    def examples(self, concepts: Iterable[str], pairs: Sequence[Pair]) -> list[Example]:
+    def examples(self, concepts: Iterable[str], pairs: Sequence[Pair]) -> list[ParallelText]:
         """All examples of some concepts, each for one of the pairs in turn."""
         found = []
         for number, concept in enumerate(concepts):

@@ -9,6 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from langsteer.edits.edit import Edits, per_row
 from langsteer.engines.transformers.encoding import pad_token
 from langsteer.engines.transformers.model import Model
 
@@ -49,6 +50,13 @@ class Forced:
     def first(self) -> int:
         """The column of the first token after the prompts."""
         return self.ids.shape[1] - self.targets.shape[1]
+
+    def prompt(self) -> dict[str, Tensor]:
+        """The prompts alone, padded on their left."""
+        return {
+            "input_ids": self.ids[:, : self.first],
+            "attention_mask": self.mask[:, : self.first],
+        }
 
     def positions(self) -> Tensor:
         """The number of each token in its sequence, from 0 on; below 0 is padding on the left."""
@@ -93,23 +101,37 @@ class Head:
         return found if self._tokens is None else torch.searchsorted(self._tokens, found)
 
 
-def negative_log_likelihood(model: Model, items: Sequence[Item], *, rows: int = 16) -> Tensor:
+def negative_log_likelihood(
+    model: Model, items: Sequence[Item], edits: Edits = None, *, rows: int = 16
+) -> Tensor:
     """`[items]` float64: nats of all that follows each prompt, over the whole vocabulary.
 
-    An edit in force counts. Items of like length share a batch of `rows`.
+    Items of like length share a batch of at most `rows`.
+
+    Args:
+        model: the model.
+        items: prompts and what follows them, as tokens.
+        edits: one edit for all items, or one (or None) for each.
+        rows: how many items are in one forward pass.
+
+    Raises:
+        SteeringError: an edit does not fit the model, or there is not one for each item.
     """
+    given = per_row(edits, len(items))
     found = torch.zeros(len(items), dtype=torch.float64)
     head = Head(model)
     order = sorted(range(len(items)), key=lambda i: len(items[i][0]) + len(items[i][1]))
     for start in range(0, len(order), rows):
         chosen = order[start : start + rows]
         batch = Forced.of(model, [items[i] for i in chosen])
-        with torch.no_grad():
+        with (
+            torch.no_grad(),
+            model.steered([given[i] for i in chosen], prompt=batch.prompt()),
+        ):
             nats = picked(head.log_probabilities(batch), head.places(batch)).double().neg().cpu()
         owner = (batch.targets >= 0).nonzero()[:, 0]
-        found[torch.tensor(chosen)] = torch.zeros(len(chosen), dtype=torch.float64).index_add_(
-            0, owner, nats
-        )
+        sums = torch.zeros(len(chosen), dtype=torch.float64).index_add_(0, owner, nats)
+        found[torch.tensor(chosen)] = sums
     return found
 
 

@@ -13,7 +13,7 @@ from langsteer.edits.scope import Scope
 from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.steered import bos_tokens
 from langsteer.training.editing import ShiftEditor, shifted
-from langsteer.training.examples import Example, Texts
+from langsteer.training.examples import ParallelText, Texts
 from langsteer.training.forcing import Forced, Head, picked
 from langsteer.training.options import TrainingOptions
 from langsteer.training.precision import products
@@ -36,7 +36,7 @@ class Trainer:
         self._bos = bos_tokens(model.hf.config)
         self._head = Head(model, texts.tokens)
 
-    def step(self, batch: Sequence[Example], rate: float) -> float:
+    def step(self, batch: Sequence[ParallelText], rate: float) -> float:
         """One step on a batch, at a share of the learning rate; the loss before it."""
         self.optimiser.param_groups[0]["lr"] = rate * self.options.learning_rate
         loss = self._loss(batch)
@@ -46,7 +46,7 @@ class Trainer:
         return float(loss.detach())
 
     @torch.no_grad()
-    def loss(self, examples: Sequence[Example], vectors: Tensor | None = None) -> float:
+    def loss(self, examples: Sequence[ParallelText], vectors: Tensor | None = None) -> float:
         """The mean loss over examples in nats a token; with other vectors if they are given."""
         kept = self.vectors.weight.data
         if vectors is not None:
@@ -60,7 +60,7 @@ class Trainer:
             self.vectors.weight.data = kept
         return total / tokens
 
-    def _loss(self, batch: Sequence[Example]) -> Tensor:
+    def _loss(self, batch: Sequence[ParallelText]) -> Tensor:
         """The mean loss in nats for each token that follows."""
         forced = Forced.of(self.model, [(one.prompt, one.following) for one in batch])
         with products(self.model.stream.device, self.options.precision):
@@ -74,7 +74,7 @@ class Trainer:
         return (theirs.exp() * (theirs - mine)).sum(-1).mean()
 
     @contextmanager
-    def _shifted(self, batch: Sequence[Example], forced: Forced) -> Iterator[None]:
+    def _shifted(self, batch: Sequence[ParallelText], forced: Forced) -> Iterator[None]:
         prompts = torch.tensor(forced.prompts)[:, None]
         selected = self._scope.selects(forced.positions(), prompts, forced.ids, self._bos)
         shifts = self.vectors.shifts([one.pair for one in batch])
@@ -87,7 +87,7 @@ def batches(
     concepts: Sequence[str],
     pairs: Sequence[tuple[str, str]],
     options: TrainingOptions,
-) -> Iterator[list[Example]]:
+) -> Iterator[list[ParallelText]]:
     """Batches without end: every pair equally often, examples of like length together.
 
     The same seed gives the same batches.
@@ -95,7 +95,7 @@ def batches(
     rng = random.Random(options.seed)
     order: list[tuple[str, str]] = []
     while True:
-        pool: list[Example] = []
+        pool: list[ParallelText] = []
         while len(pool) < POOL * options.batch:
             if not order:
                 order = rng.sample(pairs, len(pairs))
@@ -107,7 +107,7 @@ def batches(
         yield from found
 
 
-def in_batches(examples: Sequence[Example], size: int) -> Iterator[list[Example]]:
+def in_batches(examples: Sequence[ParallelText], size: int) -> Iterator[list[ParallelText]]:
     """The examples by length, so many at once."""
     ordered = sorted(examples, key=lambda one: len(one.prompt) + len(one.following))
     for start in range(0, len(ordered), size):

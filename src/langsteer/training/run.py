@@ -59,7 +59,7 @@ def train(
         options: what is trained, and for how long.
         pairs: (source, target); all ordered pairs of the languages of both if None.
         state: a file in which the state is kept: after a kill the same call goes on from there and
-            ends with the same vectors. It is removed at the end.
+            ends with the same vectors. It stays; remove it once the space is saved.
         progress: show a bar on standard error.
 
     Raises:
@@ -79,7 +79,6 @@ def train(
         run = _Run.begin(model, space, texts, options, chosen)
         kept = TrainingState(state, _settings(space, corpus, options, chosen))
         run.go(kept, progress)
-        kept.remove()
     record = {
         **run.record(),
         "corpus": corpus.name,

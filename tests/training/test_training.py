@@ -1,0 +1,199 @@
+"""Vectors trained by teacher forcing: they do better than Δ, and nothing else changes."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import tiny
+from langsteer.data.corpus import Corpus, Text
+from langsteer.engines.transformers.model import Model
+from langsteer.errors import CorpusError, LangsteerError, ScopeError, SpaceError
+from langsteer.fitting.fit import fit
+from langsteer.space.space import OperatingPoint, Space
+from langsteer.training import TrainingOptions, run, train
+from langsteer.training.examples import read_texts
+from langsteer.training.shapes import Vectors
+from langsteer.training.start import keys_of
+from langsteer.training.trainer import Trainer, batches
+
+WORDS = {
+    "de": ("abc", "bca", "cab", "acb", "bac", "cba", "aab", "bbc", "cca", "abb"),
+    "fr": ("xyz", "yzx", "zxy", "xzy", "yxz", "zyx", "xxy", "yyz", "zzx", "xyy"),
+    "en": ("mno", "nom", "omn", "mon", "nmo", "onm", "mmn", "nno", "oom", "mnn"),
+}
+CORPUS = Corpus(
+    tuple(
+        Text(word, tag, str(number))
+        for tag, words in WORDS.items()
+        for number, word in enumerate(words)
+    ),
+    "letters",
+)
+QUICK = TrainingOptions(
+    layers=(0, 1), steps=30, batch=8, learning_rate=0.05, held_out=0.3, precision="float32"
+)
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return Model(tiny.make("llama"), tiny.tokenizer(), name="tiny")
+
+
+@pytest.fixture(scope="module")
+def space(model: Model) -> Space:
+    return fit(model, CORPUS)
+
+
+@pytest.mark.parametrize("shape", ["languages", "targets", "pairs"])
+@pytest.mark.parametrize("objective", ["likelihood", "distillation"])
+def test_held_out_texts_cost_less_than_with_the_difference(
+    model: Model, space: Space, shape: str, objective: str
+) -> None:
+    options = replace(QUICK, shape=shape, objective=objective, patience=10)  # type: ignore[arg-type]
+    before = {name: weight.clone() for name, weight in model.hf.state_dict().items()}
+    record = train(model, space, CORPUS, options).trained.record  # type: ignore[union-attr]
+    assert record["loss_after"] < record["loss_before"]
+    assert all(torch.equal(before[name], now) for name, now in model.hf.state_dict().items())
+    assert all(weight.requires_grad for weight in model.hf.parameters())
+    assert not model.hf.training
+
+
+def test_gradients_are_those_of_the_edit_that_will_be_made(model: Model, space: Space) -> None:
+    """The loss of the trainer is the cost under the space's own edit, and slopes as it says."""
+    trained = train(model, space, CORPUS, replace(QUICK, steps=2))
+    texts = read_texts(model, CORPUS, QUICK)
+    pairs = [("de", "fr")]
+    found = trained.trained
+    assert found is not None
+    begin = {key: found.vectors[key] for key in keys_of("languages", pairs)}
+    vectors = Vectors("languages", begin, found.layers, torch.ones(2))
+    trainer = Trainer(model, vectors, texts, replace(QUICK, learning_rate=1e-9))
+    batch = next(batches(texts, texts.order, pairs, QUICK))
+    loss = trainer.step(batch, 1.0)
+    slope = vectors.weight.grad
+    assert slope is not None
+    direction = slope / slope.norm()
+    moved = vectors.weight.data + 1e-3 * direction
+    after = trainer.loss(batch, moved)
+    assert (after - loss) / 1e-3 == pytest.approx(float(slope.norm()), rel=0.1)
+
+
+def test_the_same_seed_trains_the_same(model: Model, space: Space) -> None:
+    one, two = (train(model, space, CORPUS, QUICK).trained for _ in range(2))
+    other = train(model, space, CORPUS, replace(QUICK, seed=1)).trained
+    assert one is not None
+    assert two is not None
+    assert other is not None
+    assert all(torch.equal(one.vectors[key], two.vectors[key]) for key in one.vectors)
+    assert not torch.equal(one.vectors["de",], other.vectors["de",])
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_a_training_that_was_killed_ends_as_if_it_had_not_been(
+    model: Model, space: Space, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    whole = train(model, space, CORPUS, QUICK).trained
+    state, written = tmp_path / "state", []
+    keep = run.TrainingState.write
+
+    def killed(self: object, *what: object) -> None:
+        keep(self, *what)
+        written.append(1)
+        if len(written) == at:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(run.TrainingState, "write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(model, space, CORPUS, QUICK, state=state)
+    monkeypatch.undo()
+    resumed = train(model, space, CORPUS, QUICK, state=state).trained
+    assert whole is not None
+    assert resumed is not None
+    assert resumed.record == whole.record
+    assert all(torch.equal(whole.vectors[key], resumed.vectors[key]) for key in whole.vectors)
+    with pytest.raises(LangsteerError, match="another training"):
+        train(model, space, CORPUS, replace(QUICK, seed=5), state=state)
+    state.write_bytes(state.read_bytes()[:50])
+    with pytest.raises(LangsteerError, match="damaged"):
+        train(model, space, CORPUS, QUICK, state=state)
+
+
+def test_shifts_of_languages_add_up_and_a_language_has_none_to_itself(
+    model: Model, space: Space
+) -> None:
+    trained = train(model, space, CORPUS, replace(QUICK, steps=5)).trained
+    assert trained is not None
+    there, on = trained.maps("de", "fr"), trained.maps("fr", "en")
+    straight, none = trained.maps("de", "en"), trained.maps("de", "de")
+    for layer in trained.layers:
+        torch.testing.assert_close(there[layer].then(on[layer]).vector, straight[layer].vector)
+        assert not none[layer].vector.any()
+
+
+def test_a_space_keeps_what_was_trained(model: Model, space: Space, tmp_path: Path) -> None:
+    trained = space.train(model, CORPUS, replace(QUICK, steps=5, scope="prompt"))
+    path = tmp_path / "s.safetensors"
+    trained.save(path)
+    again = Space.load(path)
+    assert again.trained is not None
+    assert again.operating_point == trained.operating_point
+    assert again.trained.record["digest"] == CORPUS.digest
+    mine, theirs = trained.edit("de", "fr"), again.edit("de", "fr")
+    assert str(theirs.scope) == "prompt"
+    assert all(mine.maps[layer].same(theirs.maps[layer]) for layer in (0, 1))
+    again.save(tmp_path / "t.safetensors")
+    assert (tmp_path / "t.safetensors").read_bytes() == path.read_bytes()
+
+
+def test_other_estimators_have_their_own_place(model: Model, space: Space) -> None:
+    trained = train(model, space, CORPUS, replace(QUICK, steps=2))
+    assert set(trained.edit("de", "fr").maps) == {0, 1}
+    assert set(trained.edit("de", "fr", estimator="difference").maps) == {1}
+    tuned = trained.with_operating_point(OperatingPoint((2,)))
+    assert set(tuned.edit("de", "fr").maps) == {2}
+    assert set(tuned.edit("de", "fr", estimator="trained").maps) == {0, 1}
+    with pytest.raises(SpaceError, match="belong to the layers 0, 1"):
+        trained.edit("de", "fr", point=OperatingPoint((0,), estimator="trained"))
+    with pytest.raises(SpaceError, match="langsteer train"):
+        space.edit("de", "fr", estimator="trained")
+
+
+def test_only_pairs_that_were_trained_have_vectors(model: Model, space: Space) -> None:
+    options = replace(QUICK, steps=2, shape="pairs")
+    trained = train(model, space, CORPUS, options, [("de", "fr")])
+    trained.edit("de", "fr")
+    with pytest.raises(SpaceError, match="only for de to fr"):
+        trained.edit("fr", "de")
+
+
+def test_what_cannot_be_trained_is_said(model: Model, space: Space) -> None:
+    apart = Corpus(tuple(replace(text, concept=None) for text in CORPUS.texts), "apart")
+    with pytest.raises(CorpusError, match="parallel texts"):
+        train(model, space, apart, QUICK)
+    with pytest.raises(SpaceError, match="layer"):
+        train(model, space, CORPUS, replace(QUICK, layers=(7,)))
+    foreign = Corpus(tuple(replace(text, language="sw") for text in CORPUS.texts), "sw")
+    with pytest.raises(CorpusError, match="two languages of both"):
+        train(model, space, foreign, QUICK)
+    for wrong in (
+        {"shape": "row"},
+        {"objective": "x"},
+        {"continuation": "x"},
+        {"precision": "x"},
+        {"steps": 0},
+        {"held_out": 1.0},
+        {"learning_rate": 0.0},
+    ):
+        with pytest.raises(LangsteerError):
+            replace(QUICK, **wrong)  # type: ignore[arg-type]
+    with pytest.raises(ScopeError):
+        replace(QUICK, scope="nowhere")
+
+
+def test_what_the_model_says_can_be_what_follows(model: Model, space: Space) -> None:
+    options = replace(QUICK, steps=2, continuation="own", max_continuation=4)
+    texts = read_texts(model, CORPUS, options)
+    assert set(texts.order) == set(map(str, range(10)))
+    assert all(len(ids) <= 4 for found in texts.following.values() for ids in found.values())
