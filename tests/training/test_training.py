@@ -193,7 +193,7 @@ def test_what_cannot_be_trained_is_said(model: Model, space: Space) -> None:
 
 
 def test_what_the_model_says_can_be_what_follows(model: Model, space: Space) -> None:
-    options = replace(QUICK, steps=2, continuation="own", max_continuation=4)
+    options = replace(QUICK, continuation="own", max_continuation=4)
     texts = read_texts(model, CORPUS, options)
     assert set(texts.order) == set(map(str, range(10)))
     assert all(len(ids) <= 4 for found in texts.following.values() for ids in found.values())

@@ -66,8 +66,11 @@ def train(
         ),
     ] = None,
     scope: Annotated[
-        str | None, typer.Option(help="Positions to edit. Default: as for generation, all.")
-    ] = None,
+        str,
+        typer.Option(
+            help="Positions to edit. What is generated is in the target language already."
+        ),
+    ] = "prompt",
     steps: Annotated[int, typer.Option(min=1, help="The most steps.")] = 300,
     batch: Annotated[int, typer.Option(min=1, help="Texts in one step.")] = 16,
     rate: Annotated[
@@ -100,14 +103,13 @@ def train(
     if languages is not None:
         texts = texts.select(tags(languages, fitted.languages))
     chat = template.options()
-    default = TrainingOptions()
     options = TrainingOptions(
         layers=numbers(layers),
         shape=cast(Any, shape),
         objective=cast(Any, objective),
         continuation=cast(Any, continuation or ("own" if chat.enabled else "next")),
         chat=chat,
-        scope=scope or default.scope,
+        scope=scope,
         steps=steps,
         batch=batch,
         learning_rate=rate,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -80,12 +81,16 @@ class Texts:
 
 
 def read_texts(
-    model: Model, corpus: Corpus, options: TrainingOptions, detector: Detector | None = None
+    model: Model,
+    corpus: Corpus,
+    options: TrainingOptions,
+    targets: Collection[str] | None = None,
+    detector: Detector | None = None,
 ) -> Texts:
-    """The texts of an aligned corpus, and what follows each.
+    """The texts of an aligned corpus, and what follows each in the target languages (None: in all).
 
-    With the continuation `own` it is what the unsteered model says after the text in each language,
-    where the detector finds it to be in that language.
+    With the continuation `own` it is what the unsteered model says after the text in that language,
+    where the detector finds it to be in it. No more texts are continued than training can use.
 
     Raises:
         CorpusError: no text stands in two languages, or none is followed by another.
@@ -103,8 +108,11 @@ def read_texts(
         }
         for concept, texts in by_concept.items()
     }
+    wanted = set(corpus.languages) if targets is None else set(targets)
     if options.continuation == "own":
-        following = _own(model, by_concept, prompts, options, detector)
+        most = math.ceil(options.steps * options.batch / len(wanted))
+        asked = dict(list(prompts.items())[:most])
+        following = _own(model, by_concept, asked, wanted, options, detector)
     else:
         following = _next(model, by_concept, options)
     order = [
@@ -144,10 +152,16 @@ def _own(
     model: Model,
     texts: Mapping[str, Mapping[str, str]],
     prompts: Mapping[str, Mapping[str, Ids]],
+    targets: Collection[str],
     options: TrainingOptions,
     detector: Detector | None,
 ) -> dict[str, dict[str, Ids]]:
-    asked = [(concept, language) for concept, found in prompts.items() for language in found]
+    asked = [
+        (concept, language)
+        for concept, found in prompts.items()
+        for language in found
+        if language in targets
+    ]
     answers = model.generate(
         [_asked(texts[concept][language], options) for concept, language in asked],
         None,

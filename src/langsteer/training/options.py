@@ -37,14 +37,15 @@ class TrainingOptions:
             its `own` after the text in the target language.
         separator: what stands between a text and what follows it, where texts are no messages.
         chat: whether and how texts are messages of a conversation.
-        scope: which positions are edited.
+        scope: which positions are edited. What was generated is in the target language already, so
+            the prompt alone is the default.
         max_prompt: texts of more tokens than this are left out.
         max_continuation: tokens after which what follows is cut.
         steps: the most steps.
         batch: examples in one step.
         learning_rate: how far each coordinate moves in the first step, in units of its root mean
             square over the languages' means at that layer; it falls to 0.
-        patience: after how many looks at the held-out texts without gain to stop; there are ten
+        patience: after how many looks at the held-out texts without gain to stop; there are eight
             looks in all.
         held_out: the share of texts that is kept to see when to stop.
         seed: of the order of examples.
@@ -61,7 +62,7 @@ class TrainingOptions:
     continuation: Continuation = "next"
     separator: str = "\n"
     chat: ChatOptions = PLAIN
-    scope: str = "all"
+    scope: str = "prompt"
     max_prompt: int = 64
     max_continuation: int = 32
     steps: int = 300

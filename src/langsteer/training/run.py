@@ -29,9 +29,9 @@ from langsteer.training.shapes import Vectors
 from langsteer.training.start import at_one_layer, differences, keys_of, scales
 from langsteer.training.trainer import Trainer, batches, frozen
 
-LOOKS = 10
+LOOKS = 8
 """How often the held-out texts are looked at, and the state is written."""
-HELD_OUT = 128
+HELD_OUT = 66
 """The most held-out examples that a look takes."""
 SHALLOW, DEEP = 0.1, 0.6
 """Between these shares of the depth lie the layers that get a vector by default."""
@@ -75,7 +75,8 @@ def train(
     corpus = corpus.select(sorted({language for pair in chosen for language in pair}))
     with frozen(model):
         detector = default_detector(corpus.languages) if options.continuation == "own" else None
-        texts = read_texts(model, corpus, options, detector)
+        targets = {target for _, target in chosen}
+        texts = read_texts(model, corpus, options, targets, detector)
         run = _Run.begin(model, space, texts, options, chosen)
         kept = TrainingState(state, _settings(space, corpus, options, chosen))
         run.go(kept, progress)

@@ -1,0 +1,133 @@
+"""How each condition of the benchmark is prepared: fitted, tuned by teacher forcing, or trained."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from conditions import Change, Steered
+from prompting import instruction
+
+from langsteer.data.corpus import Corpus
+from langsteer.engines.transformers.model import Model
+from langsteer.estimators.registry import keep_for
+from langsteer.evaluation.random_control import random_like
+from langsteer.fitting.fit import fit
+from langsteer.fitting.reading import Reading
+from langsteer.space.space import OperatingPoint, Space
+from langsteer.statistics.pooling import Pooling
+from langsteer.training import TrainingOptions
+from langsteer.training.examples import ParallelText
+from langsteer.tuning.forced import Gap, rank_by_forcing
+
+CLOSED = (
+    "difference", "mean", "centred", "effects", "exchange", "erasure", "transport", "regression",
+    "shrunken", "robust",
+)  # fmt: skip
+SCOPES = ("all", "prompt")
+STRENGTHS = (0.7, 1.0, 1.5)
+LAYERS = 7
+"""How many layers are tried, evenly over the depth."""
+
+
+@dataclass
+class Setting:
+    """A model with what a task gives to fit, to tune and to train on."""
+
+    model: Model
+    fitted: Corpus
+    pooling: Pooling
+    dev: Sequence[ParallelText]
+    trained: Corpus
+    training: TrainingOptions
+    _space: Space | None = None
+    _gap: Gap | None = None
+
+    @property
+    def space(self) -> Space:
+        """The statistics that all estimators share."""
+        if self._space is None:
+            keep = keep_for(CLOSED, pooling=self.pooling)
+            self._space = fit(self.model, self.fitted, Reading(pooling=self.pooling, keep=keep))
+        return self._space
+
+    @property
+    def gap(self) -> Gap:
+        """What is to be closed on the texts for tuning."""
+        if self._gap is None:
+            self._gap = Gap.of(self.model, self.dev)
+        return self._gap
+
+    def best_point(self, estimator: str) -> OperatingPoint:
+        """Layer, scope and strength that close most of the gap: first at 1, then the strength."""
+        depth = self.model.depth
+        layers = sorted({round(i * (depth - 2) / (LAYERS - 1)) for i in range(LAYERS)})
+        points = [
+            OperatingPoint((layer,), 1.0, scope, estimator, split="dev")
+            for layer in layers
+            for scope in SCOPES
+        ]
+        first = rank_by_forcing(self.model, self.space, self.gap, points)[:2]
+        near = [replace(one.point, strength=strength) for one in first for strength in STRENGTHS]
+        return rank_by_forcing(self.model, self.space, self.gap, near)[0].point
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A condition ready to be used, and what was chosen or trained for it."""
+
+    steered: Steered | None
+    chosen: str = ""
+
+
+def prepare(name: str, setting: Setting) -> Prepared:
+    """The condition of this name.
+
+    `ceiling` (the translated prompt), `unsteered`, `prompted-english` and `prompted-target` (an
+    instruction in English or in the target language), `random` (as large as the difference), an
+    estimator, or `trained`, with a shape, a scope and an objective if not the usual ones:
+    `trained:pairs:all:distillation`.
+    """
+    if name == "ceiling":
+        return Prepared(None)
+    if name == "unsteered":
+        return Prepared(lambda *_: None)
+    if name.startswith("prompted-"):
+        said = name.removeprefix("prompted-")
+        return Prepared(lambda source, target: Change(before=instruction(said, source, target)))
+    if name == "random":
+        space, point = setting.space, setting.best_point("difference")
+        return Prepared(
+            lambda source, target: Change(
+                random_like(space.edit(source, target, point=point), f"{source} {target}")
+            ),
+            _said(point),
+        )
+    if name.startswith("trained"):
+        return _trained(name, setting)
+    space, point = setting.space, setting.best_point(name)
+    return Prepared(
+        _edits(lambda source, target: space.edit(source, target, point=point)), _said(point)
+    )
+
+
+def _trained(name: str, setting: Setting) -> Prepared:
+    given = dict(zip(("shape", "scope", "objective"), name.split(":")[1:], strict=False))
+    options = replace(setting.training, **given)  # type: ignore[arg-type]
+    began = time.perf_counter()
+    space = setting.space.train(setting.model, setting.trained, options, progress=True)
+    record = space.trained.record if space.trained is not None else {}
+    said = (
+        f"{record['steps']} steps, {time.perf_counter() - began:.0f} s, held-out loss "
+        f"{record['loss_before']:.3f} to {record['loss_after']:.3f}"
+    )
+    return Prepared(_edits(space.edit), said)
+
+
+def _edits(edit: Callable[[str, str], object]) -> Steered:
+    return lambda source, target: Change(edit(source, target))  # type: ignore[arg-type]
+
+
+def _said(point: OperatingPoint) -> str:
+    return f"layer {point.layers[0]}, strength {point.strength:g}, {point.scope}"

@@ -1,0 +1,157 @@
+"""Every way of changing the output language, on a real model: one command a model.
+
+    python benchmarks/real/run.py MODEL --corpus FOLDER [--tasks words,continuation]
+        [--conditions ceiling,unsteered,difference,trained] [--results cells.jsonl]
+        [--items 132] [--steps 300] [--minutes 20]
+
+FOLDER holds parallel news (see texts.py). Everything is fitted, tuned and trained on documents and
+words other than those of the test. With --results each cell is written down as soon as it is
+measured, with every answer, and not measured again; with --minutes no cell is begun after so long.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import continuation
+import word_task
+from texts import PAIRS, News
+
+from langsteer.engines.transformers.encoding import encode
+from langsteer.engines.transformers.model import Model
+from langsteer.evaluation.aggregate import Estimate
+from langsteer.training import TrainingOptions
+from langsteer.training.examples import ParallelText, read_texts
+from methods import Prepared, Setting, prepare
+
+CONDITIONS = (
+    "ceiling", "unsteered", "prompted-english", "prompted-target", "random", "difference", "mean",
+    "effects", "exchange", "erasure", "transport", "regression", "trained",
+)  # fmt: skip
+FITTED = 400
+"""Texts of each language that statistics are made of."""
+DEV = 66
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is asked, how it is scored, and what conditions are made from."""
+
+    items: Sequence[Any]
+    measure: Callable[..., list[dict[str, Any]]]
+    summary: Callable[..., dict[str, Estimate]]
+    setting: Setting
+
+
+def continuation_task(model: Model, news: News, count: int, steps: int) -> Task:
+    """Documents that go on in another language."""
+    options = TrainingOptions(steps=steps, max_prompt=64, max_continuation=24)
+    dev = read_texts(model, news.corpus("dev"), options)
+    setting = Setting(
+        model, news.corpus("train", FITTED), "tokens", dev.examples(dev.order, PAIRS)[:DEV],
+        news.corpus("train"), options,
+    )  # fmt: skip
+    return Task(news.items("test", count), continuation.measure, continuation.summary, setting)
+
+
+def words_task(model: Model, news: News, count: int, steps: int) -> Task:
+    """Words after four examples."""
+    options = TrainingOptions(
+        steps=steps, continuation="own", separator="", max_prompt=160, max_continuation=6
+    )
+    dev = [
+        ParallelText(
+            (one.source, one.target),
+            one.word.concept,
+            tuple(encode(model.tokenizer, one.prompt(one.source))),
+            tuple(encode(model.tokenizer, one.prompt(one.target))),
+            tuple(
+                model.tokenizer(one.word.names[one.target] + '"', add_special_tokens=False)[
+                    "input_ids"
+                ]
+            ),
+        )
+        for one in word_task.items("dev", DEV)
+    ]
+    texts = word_task.corpus("train")
+    setting = Setting(model, texts, "last", dev, texts, options)
+    return Task(word_task.items("test", count), word_task.measure, word_task.summary, setting)
+
+
+TASKS = {"continuation": continuation_task, "words": words_task}
+
+
+def main() -> None:
+    """Measure what was asked for, and print one table a task."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("model")
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--tasks", default=",".join(TASKS))
+    parser.add_argument("--conditions", default=",".join(CONDITIONS))
+    parser.add_argument("--results", type=Path)
+    parser.add_argument("--items", type=int, default=len(PAIRS))
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--minutes", type=float, default=float("inf"))
+    parser.add_argument("--dtype", default="bfloat16")
+    given = parser.parse_args()
+    began, news = time.monotonic(), News.read(given.corpus)
+    model = Model.from_pretrained(given.model, dtype=given.dtype)
+    for name in given.tasks.split(","):
+        task = TASKS[name](model, news, given.items, given.steps)
+        print(f"\n{name}, {Path(given.model).name}, {len(task.items)} items\n", flush=True)
+        for condition in given.conditions.split(","):
+            key = {"model": Path(given.model).name, "task": name, "condition": condition,
+                   "items": given.items, "steps": given.steps}  # fmt: skip
+            cell = known(given.results, key)
+            if cell is None and time.monotonic() - began < 60 * given.minutes:
+                cell = {**key, **run(task, condition)}
+                write(given.results, cell)
+            if cell is not None:
+                print(row(condition, cell, task.summary(cell["outcomes"])), flush=True)
+
+
+def run(task: Task, condition: str) -> dict[str, Any]:
+    """Prepare a condition and measure it on every item."""
+    began = time.perf_counter()
+    prepared: Prepared = prepare(condition, task.setting)
+    ready = time.perf_counter()
+    outcomes = task.measure(task.setting.model, task.items, prepared.steered)
+    return {
+        "chosen": prepared.chosen,
+        "preparing": round(ready - began, 1),
+        "measuring": round(time.perf_counter() - ready, 1),
+        "outcomes": outcomes,
+    }
+
+
+def known(path: Path | None, key: dict[str, Any]) -> dict[str, Any] | None:
+    """The cell of this key, if it was written down."""
+    if path is None or not path.exists():
+        return None
+    cells = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    return next(
+        (one for one in cells if all(one[name] == value for name, value in key.items())), None
+    )
+
+
+def write(path: Path | None, cell: dict[str, Any]) -> None:
+    """Add a cell."""
+    if path is not None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(cell, ensure_ascii=False) + "\n")
+
+
+def row(condition: str, cell: dict[str, Any], found: dict[str, Estimate]) -> str:
+    """One line of a table: the numbers with their 95 % intervals."""
+    numbers = "; ".join(f"{name} {estimate}" for name, estimate in found.items())
+    return f"{condition:18} {numbers}  [{cell['chosen']}; {cell['preparing']} s]"
+
+
+if __name__ == "__main__":
+    main()
