@@ -10,10 +10,11 @@ from langsteer.edits.edit import Edit
 
 @dataclass(frozen=True)
 class Change:
-    """An edit, if any, and what is put before the prompt."""
+    """An edit, if any, what is put before the prompt, and a system message for a chat model."""
 
     edit: Edit | None = None
     before: str = ""
+    system: str | None = None
 
     def prompt(self, text: str) -> str:
         """The prompt as it is asked."""

@@ -10,13 +10,13 @@ from conditions import Change, Steered
 from prompting import instruction
 
 from langsteer.data.corpus import Corpus
+from langsteer.edits.edit import Edit
 from langsteer.engines.transformers.model import Model
 from langsteer.estimators.registry import keep_for
 from langsteer.evaluation.random_control import random_like
 from langsteer.fitting.fit import fit
 from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, Space
-from langsteer.statistics.pooling import Pooling
 from langsteer.training import TrainingOptions
 from langsteer.training.examples import ParallelText
 from langsteer.tuning.forced import Gap, rank_by_forcing
@@ -37,7 +37,7 @@ class Setting:
 
     model: Model
     fitted: Corpus
-    pooling: Pooling
+    reading: Reading
     dev: Sequence[ParallelText]
     trained: Corpus
     training: TrainingOptions
@@ -48,8 +48,8 @@ class Setting:
     def space(self) -> Space:
         """The statistics that all estimators share."""
         if self._space is None:
-            keep = keep_for(CLOSED, pooling=self.pooling)
-            self._space = fit(self.model, self.fitted, Reading(pooling=self.pooling, keep=keep))
+            keep = keep_for(CLOSED, pooling=self.reading.pooling)
+            self._space = fit(self.model, self.fitted, replace(self.reading, keep=keep))
         return self._space
 
     @property
@@ -81,35 +81,36 @@ class Prepared:
     chosen: str = ""
 
 
+UNFITTED: dict[str, Steered | None] = {
+    "ceiling": None,
+    "unsteered": lambda *_: None,
+    "prompted-english": lambda _, target: Change(before=instruction("english", target)),
+    "prompted-target": lambda _, target: Change(before=instruction("target", target)),
+    "system-prompt": lambda _, target: Change(system=instruction("english", target).strip()),
+}
+"""What nothing is estimated for."""
+
+
 def prepare(name: str, setting: Setting) -> Prepared:
     """The condition of this name.
 
     `ceiling` (the translated prompt), `unsteered`, `prompted-english` and `prompted-target` (an
-    instruction in English or in the target language), `random` (as large as the difference), an
-    estimator, or `trained`, with a shape, a scope and an objective if not the usual ones:
-    `trained:pairs:all:distillation`.
+    instruction in English or in the target language), `system-prompt`, `random` (as large as the
+    difference), an estimator, or `trained`, with a shape, a scope and an objective if not the usual
+    ones: `trained:pairs:all:distillation`.
     """
-    if name == "ceiling":
-        return Prepared(None)
-    if name == "unsteered":
-        return Prepared(lambda *_: None)
-    if name.startswith("prompted-"):
-        said = name.removeprefix("prompted-")
-        return Prepared(lambda source, target: Change(before=instruction(said, source, target)))
-    if name == "random":
-        space, point = setting.space, setting.best_point("difference")
-        return Prepared(
-            lambda source, target: Change(
-                random_like(space.edit(source, target, point=point), f"{source} {target}")
-            ),
-            _said(point),
-        )
+    if name in UNFITTED:
+        return Prepared(UNFITTED[name])
     if name.startswith("trained"):
         return _trained(name, setting)
-    space, point = setting.space, setting.best_point(name)
-    return Prepared(
-        _edits(lambda source, target: space.edit(source, target, point=point)), _said(point)
-    )
+    space = setting.space
+    point = setting.best_point("difference" if name == "random" else name)
+
+    def edit(source: str, target: str) -> Edit:
+        found = space.edit(source, target, point=point)
+        return random_like(found, f"{source} {target}") if name == "random" else found
+
+    return Prepared(_edits(edit), _said(point))
 
 
 def _trained(name: str, setting: Setting) -> Prepared:
@@ -125,8 +126,8 @@ def _trained(name: str, setting: Setting) -> Prepared:
     return Prepared(_edits(space.edit), said)
 
 
-def _edits(edit: Callable[[str, str], object]) -> Steered:
-    return lambda source, target: Change(edit(source, target))  # type: ignore[arg-type]
+def _edits(edit: Callable[[str, str], Edit]) -> Steered:
+    return lambda source, target: Change(edit(source, target))
 
 
 def _said(point: OperatingPoint) -> str:

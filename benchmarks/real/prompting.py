@@ -24,7 +24,7 @@ ASKED = {
 """Each in the language that it asks for."""
 
 
-def instruction(said: str, source: str, target: str) -> str:
+def instruction(said: str, target: str) -> str:
     """A line that asks for the target language: in `english`, or in the `target` language."""
     if said == "target":
         return f"{ASKED[target]}\n"

@@ -19,13 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import chat_task
 import continuation
 import word_task
 from texts import PAIRS, News
 
+from langsteer.data.corpus import Corpus
 from langsteer.engines.transformers.encoding import encode
 from langsteer.engines.transformers.model import Model
 from langsteer.evaluation.aggregate import Estimate
+from langsteer.fitting.reading import Reading
 from langsteer.training import TrainingOptions
 from langsteer.training.examples import ParallelText, read_texts
 from methods import Prepared, Setting, prepare
@@ -36,6 +39,8 @@ CONDITIONS = (
 )  # fmt: skip
 FITTED = 400
 """Texts of each language that statistics are made of."""
+CHATTED = 120
+"""Texts of each language that a chat model is trained to answer, besides questions."""
 DEV = 66
 
 
@@ -54,7 +59,7 @@ def continuation_task(model: Model, news: News, count: int, steps: int) -> Task:
     options = TrainingOptions(steps=steps, max_prompt=64, max_continuation=24)
     dev = read_texts(model, news.corpus("dev"), options)
     setting = Setting(
-        model, news.corpus("train", FITTED), "tokens", dev.examples(dev.order, PAIRS)[:DEV],
+        model, news.corpus("train", FITTED), Reading(), dev.examples(dev.order, PAIRS)[:DEV],
         news.corpus("train"), options,
     )  # fmt: skip
     return Task(news.items("test", count), continuation.measure, continuation.summary, setting)
@@ -80,11 +85,25 @@ def words_task(model: Model, news: News, count: int, steps: int) -> Task:
         for one in word_task.items("dev", DEV)
     ]
     texts = word_task.corpus("train")
-    setting = Setting(model, texts, "last", dev, texts, options)
+    setting = Setting(model, texts, Reading(pooling="last"), dev, texts, options)
     return Task(word_task.items("test", count), word_task.measure, word_task.summary, setting)
 
 
-TASKS = {"continuation": continuation_task, "words": words_task}
+def chat_task_of(model: Model, news: News, count: int, steps: int) -> Task:
+    """Questions to a chat model, whose answers are wanted in another language."""
+    options = TrainingOptions(
+        steps=steps, continuation="own", chat=chat_task.CHAT, max_prompt=96, max_continuation=24
+    )
+    dev = read_texts(model, chat_task.corpus("dev"), options)
+    said = chat_task.corpus("train")
+    texts = Corpus((*said.texts, *news.corpus("train", CHATTED).texts), "questions-and-news")
+    reading = Reading(chat="user", pooling="tokens")
+    examples = dev.examples(dev.order * (DEV // len(dev.order) + 1), PAIRS)[:DEV]
+    setting = Setting(model, news.corpus("train", FITTED), reading, examples, texts, options)
+    return Task(chat_task.items("test", count), chat_task.measure, chat_task.summary, setting)
+
+
+TASKS = {"continuation": continuation_task, "words": words_task, "chat": chat_task_of}
 
 
 def main() -> None:
@@ -92,7 +111,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("model")
     parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--tasks", default=",".join(TASKS))
+    parser.add_argument("--tasks", default="words,continuation")
     parser.add_argument("--conditions", default=",".join(CONDITIONS))
     parser.add_argument("--results", type=Path)
     parser.add_argument("--items", type=int, default=len(PAIRS))

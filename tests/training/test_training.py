@@ -46,7 +46,7 @@ def space(model: Model) -> Space:
     return fit(model, CORPUS)
 
 
-@pytest.mark.parametrize("shape", ["languages", "targets", "pairs"])
+@pytest.mark.parametrize("shape", ["languages", "roles", "targets", "pairs"])
 @pytest.mark.parametrize("objective", ["likelihood", "distillation"])
 def test_held_out_texts_cost_less_than_with_the_difference(
     model: Model, space: Space, shape: str, objective: str

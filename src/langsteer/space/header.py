@@ -108,11 +108,11 @@ def trained_of(header: Fields, tensors: dict[str, Tensor], width: int) -> Traine
     layers, shape = layers_of(one.wholes("layers")), one.text("shape")
     if shape not in SHAPES:
         raise SpaceError(f"trained.shape is {shape!r}, but should be one of {', '.join(SHAPES)}")
-    size = 2 if shape == "pairs" else 1
+    size = 2 if shape in ("pairs", "roles") else 1
     vectors = {}
     for key in one.items("keys"):
         if not (isinstance(key, list) and len(key) == size and all(map(_is_tag, key))):
-            raise SpaceError(f"trained.keys has {key!r} for {size} languages")
+            raise SpaceError(f"trained.keys has {key!r} for the shape {shape!r}")
         vectors[tuple(key)] = _rows(tensors, name_of(tuple(key)), len(layers), width)
     scope = str(Scope.parse(one.text("scope")))
     record = one.fields("record").values if one.has("record") else {}

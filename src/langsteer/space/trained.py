@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+import torch
 from torch import Tensor
 
 from langsteer.edits.maps import Map, Shift
@@ -14,20 +15,18 @@ from langsteer.space.point import OperatingPoint
 
 TRAINED = "trained"
 """What stands where an estimator is named."""
-Shape = Literal["languages", "targets", "pairs"]
+Shape = Literal["languages", "roles", "targets", "pairs"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 Key = tuple[str, ...]
-"""A language, or a source and a target."""
+"""A language, a language and its role, or a source and a target."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
     """Vectors at `layers`, trained together in the positions of `scope` at strength 1.
 
-    `vectors` maps keys to `[len(layers), d]` float32. With the shape `languages` a key is one
-    language, and a pair is shifted by the target's vector less the source's; with `targets` by the
-    target's alone; with `pairs` a key is a source and a target. `record` says where it came from:
-    texts, steps, losses, seed.
+    `vectors` maps keys to `[len(layers), d]` float32; `parts` says of which vectors the shift of a
+    pair is the sum. `record` says where it came from: texts, steps, losses, seed.
     """
 
     layers: tuple[int, ...]
@@ -38,12 +37,8 @@ class Trained:
 
     def maps(self, source: str | None, target: str) -> dict[int, Map]:
         """Layer → shift. Raises `SpaceError` for a pair that was not trained."""
-        if self.shape == "pairs":
-            rows = self._of((source or "", target))
-        elif self.shape == "targets" or source is None:
-            rows = self._of((target,))
-        else:
-            rows = self._of((target,)) - self._of((source,))
+        found = parts(self.shape, source, target)
+        rows = torch.stack([sign * self._of(key) for key, sign in found]).sum(0)
         return {layer: Shift(row) for layer, row in zip(self.layers, rows, strict=True)}
 
     @property
@@ -75,6 +70,22 @@ class Trained:
                 f"{known}. Train them with `langsteer train`, or use another estimator."
             )
         return self.vectors[key]
+
+
+def parts(shape: Shape, source: str | None, target: str) -> list[tuple[Key, int]]:
+    """Of which vectors, with which sign, the shift of a pair is the sum.
+
+    `languages`: each language has one, and it is the target's less the source's; `roles`: each has
+    one as a source and one as a target; `targets`: the target's alone; `pairs`: each pair has one.
+    A source of None, where the shape can do without, leaves its part out.
+    """
+    if shape == "pairs":
+        return [((source or "", target), 1)]
+    if shape == "roles":
+        both: list[tuple[Key, int]] = [((target, "target"), 1)]
+        return both if source is None else [*both, ((source, "source"), 1)]
+    one: list[tuple[Key, int]] = [((target,), 1)]
+    return one if shape == "targets" or source is None else [*one, ((source,), -1)]
 
 
 def untrained() -> SpaceError:

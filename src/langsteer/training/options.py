@@ -28,9 +28,7 @@ class TrainingOptions:
     Args:
         layers: the layers that get a vector, 0-based; if None, those of the space from a tenth of
             the depth up to six tenths of it.
-        shape: `languages`: one vector a language, and the shift of a pair is the target's less the
-            source's; `targets`: one vector a target language, whatever the source; `pairs`: one
-            vector a pair.
+        shape: what has a vector: see `space.trained.parts`.
         objective: `likelihood`: what follows shall be likely; `distillation`: the steered model
             shall say what the unsteered one says after the translated prompt.
         continuation: what follows a text: the `next` text of the corpus, or what the model says by

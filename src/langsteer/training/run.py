@@ -117,7 +117,7 @@ class _Run:
         pairs: Sequence[tuple[str, str]],
     ) -> _Run:
         keys, layers = keys_of(options.shape, pairs), tuple(options.layers or ())
-        found = differences(space, keys, layers)
+        found = differences(space, options.shape, keys, layers)
         empty = {key: torch.zeros_like(rows) for key, rows in zip(keys, found, strict=True)}
         vectors = Vectors(options.shape, empty, layers, scales(found))
         trainer = Trainer(model, vectors, texts, options)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from langsteer.space.trained import Key, Shape
+from langsteer.space.trained import Key, Shape, parts
 
 
 class Vectors(nn.Module):
@@ -28,13 +28,15 @@ class Vectors(nn.Module):
 
     def shifts(self, pairs: Sequence[tuple[str, str]]) -> Tensor:
         """`[pairs, layers, d]`: what each pair adds."""
-        whole = self.weight * self.scale
-        if self.shape == "pairs":
-            return whole[[self.keys[pair] for pair in pairs]]
-        targets = whole[[self.keys[target,] for _, target in pairs]]
-        if self.shape == "targets":
-            return targets
-        return targets - whole[[self.keys[source,] for source, _ in pairs]]
+        return torch.einsum("pk,kld->pld", self._signs(pairs), self.weight * self.scale)
+
+    def _signs(self, pairs: Sequence[tuple[str, str]]) -> Tensor:
+        """`[pairs, keys]`: how often each vector counts."""
+        found = torch.zeros(len(pairs), len(self.keys))
+        for row, pair in enumerate(pairs):
+            for key, sign in parts(self.shape, *pair):
+                found[row, self.keys[key]] = sign
+        return found
 
     def values(self) -> dict[Key, Tensor]:
         """Key → `[layers, d]`, as they are now."""

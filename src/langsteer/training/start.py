@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from langsteer.space.space import Space
-from langsteer.space.trained import Key, Shape
+from langsteer.space.trained import Key, Shape, parts
 
 CANDIDATES = 6
 """Layers that are tried."""
@@ -16,23 +16,27 @@ CANDIDATES = 6
 
 def keys_of(shape: Shape, pairs: Sequence[tuple[str, str]]) -> list[Key]:
     """What has a vector, for these pairs of languages."""
-    if shape == "pairs":
-        return list(pairs)
-    targets = {target for _, target in pairs}
-    sources = {source for source, _ in pairs} if shape == "languages" else set()
-    return [(language,) for language in sorted(targets | sources)]
+    return sorted({key for pair in pairs for key, _ in parts(shape, *pair)})
 
 
-def differences(space: Space, keys: Sequence[Key], layers: Sequence[int]) -> Tensor:
-    """`[keys, layers, d]` float32: of a language its mean less that of all, of a pair its Δ."""
+def differences(space: Space, shape: Shape, keys: Sequence[Key], layers: Sequence[int]) -> Tensor:
+    """`[keys, layers, d]` float32: what makes the shift of every pair its Δ.
+
+    Only with the shape `targets` there is no source to be less by, and it is the target's mean less
+    that of all languages.
+    """
     means = {
         language: torch.stack([space.mean(language, layer) for layer in layers])
         for language in space.languages
     }
     centre = torch.stack(list(means.values())).mean(0)
-    return torch.stack(
-        [means[key[-1]] - (means[key[0]] if len(key) > 1 else centre) for key in keys]
-    ).float()
+
+    def one(key: Key) -> Tensor:
+        if shape == "pairs":
+            return means[key[1]] - means[key[0]]
+        return (means[key[0]] - centre) * (-1 if key[-1] == "source" else 1)
+
+    return torch.stack(list(map(one, keys))).float()
 
 
 def scales(found: Tensor) -> Tensor:
