@@ -8,6 +8,7 @@ the model writes has to do with the prompt: the bits that the translated prompt 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -45,8 +46,7 @@ def forced(model: Model, items: Sequence[Item], steered: Steered | None) -> list
 
 def measure(model: Model, items: Sequence[Item], steered: Steered | None) -> list[Outcome]:
     """What a condition does on every item; None: the ceiling, the translated prompt unsteered."""
-    after_source = forced(model, items, lambda *_: None)
-    after_target = forced(model, items, None)
+    after_source, after_target = _bounds(model, tuple(items))
     after = after_target if steered is None else forced(model, items, steered)
     answers = _answers(model, items, steered)
     relevance = _relevance(model, items, answers)
@@ -89,6 +89,12 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, Estimate]:
         ),
         "degenerate": rate([one["degenerate"] for one in outcomes], weighting),
     }
+
+
+@lru_cache(maxsize=2)
+def _bounds(model: Model, items: tuple[Item, ...]) -> tuple[list[float], list[float]]:
+    """What every condition lies between: the prompts in the source, and the translated ones."""
+    return forced(model, items, lambda *_: None), forced(model, items, None)
 
 
 def _answers(model: Model, items: Sequence[Item], steered: Steered | None) -> list[str]:

@@ -19,7 +19,7 @@ SHARES = {"train": (0.0, 0.6), "dev": (0.6, 0.7), "test": (0.7, 1.0)}
 """Of the documents, in their order."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Passage:
     """Two texts of one document that follow each other, in all languages."""
 
@@ -29,7 +29,7 @@ class Passage:
     following: dict[str, str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Item:
     """A passage to be continued in another language, and a passage of another document."""
 

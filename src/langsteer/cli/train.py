@@ -47,10 +47,11 @@ def train(
     shape: Annotated[
         str,
         typer.Option(
-            help="What has a vector. languages: each language, and a pair is the target's less the "
-            "source's; targets: each target, for any source; pairs: each pair."
+            help="What has a vector. roles: each language as a source and as a target; languages: "
+            "each language, and a pair is the target's less the source's; targets: each target, "
+            "for any source; pairs: each pair."
         ),
-    ] = "languages",
+    ] = "roles",
     objective: Annotated[
         str,
         typer.Option(
@@ -71,15 +72,15 @@ def train(
             help="Positions to edit. What is generated is in the target language already."
         ),
     ] = "prompt",
-    steps: Annotated[int, typer.Option(min=1, help="The most steps.")] = 300,
-    batch: Annotated[int, typer.Option(min=1, help="Texts in one step.")] = 16,
+    steps: Annotated[int, typer.Option(min=1, help="The most steps.")] = 100,
+    batch: Annotated[int, typer.Option(min=1, help="Texts in one step.")] = 32,
     rate: Annotated[
         float,
         typer.Option(
             "--learning-rate",
             help="How far a coordinate moves in the first step, in units of its usual size.",
         ),
-    ] = 0.004,
+    ] = 0.006,
     columns: CorpusColumns = CorpusColumns(),
     template: ChatTemplate = ChatTemplate(chat=False),
     seed: Seed = 0,

