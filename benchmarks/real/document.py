@@ -32,8 +32,8 @@ ABOUT = {
     "what the reference continuation costs, between the prompt in the source language and the "
     "translated prompt. *Ceiling* is the unsteered model on the translated prompt.",
     "words": "A word is translated after four examples, and steered to another output language "
-    "than that of the examples. Only words count that the model translates rightly when it is asked in "
-    "the wanted language.",
+    "than that of the examples. Only words count that the model translates rightly when it is "
+    "asked in the wanted language.",
     "chat": "A question in one language, the answer wanted in another, with no instruction. *Right "
     "answer*: by key, of those that the model knows when it is asked in the wanted language. "
     "*Ceiling* is that: asked in the wanted language.",

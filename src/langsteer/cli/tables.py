@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from langsteer.cli.terminal import escaped
-from langsteer.space.header import increments_as_json
+from langsteer.space.header import increments_as_json, trained_as_json
 from langsteer.space.space import Space
 from langsteer.statistics.uncertainty import delta_quality
 from langsteer.text.tags import display_name
@@ -53,6 +53,7 @@ def inspection(space: Space, layer: int | None = None) -> dict[str, Any]:
         ],
         "layers": [asdict(one) for one in delta_quality(space.statistics)],
         "increments": increments_as_json(space.increments),
+        "trained": trained_as_json(space.trained),
         "dropped": dict(space.dropped),
         "duplicates": dict(space.statistics.duplicates),
         "warnings": list(space.warnings((chosen,))),
@@ -84,6 +85,15 @@ def print_inspection(found: dict[str, Any], console: Console) -> None:
         console.print(
             f"operating point: layer {layers}, strength {point['strength']:g}, scope "
             f"{point['scope']}, {point['estimator']}; chosen on {escaped(point['split'])}",
+            highlight=False,
+        )
+    if found["trained"] is not None:
+        trained = found["trained"]
+        record = trained["record"]
+        console.print(
+            f"trained vectors: layers {', '.join(map(str, trained['layers']))}, scope "
+            f"{trained['scope']}, shape {trained['shape']}, {record.get('steps', '?')} steps on "
+            f"{escaped(str(record.get('corpus', '?')))}",
             highlight=False,
         )
     dropped = ", ".join(f"{count:,} {kind}" for kind, count in found["dropped"].items() if count)

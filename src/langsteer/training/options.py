@@ -88,4 +88,6 @@ class TrainingOptions:
 
 def _one_of(name: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
-        raise LangsteerError(f"{value!r} is not a {name}; choose {', '.join(known)}")
+        raise LangsteerError(
+            f"{value!r} is none of the known values of {name}: choose {', '.join(known)}"
+        )
