@@ -7,7 +7,7 @@ from langsteer.evaluation.aggregate import Estimate
 from langsteer.report import (
     ConditionResult,
     ConfusionCount,
-    CorpusFacts,
+    CorpusShown,
     DeltaQuality,
     Example,
     FailureKind,
@@ -20,7 +20,6 @@ from langsteer.report import (
     MethodResult,
     MetricResult,
     ModelFacts,
-    OperatingPoint,
     PairScores,
     Rate,
     Report,
@@ -35,6 +34,7 @@ from langsteer.report.answers import (
     UNKNOWN,
     WRONG_MEANING,
 )
+from langsteer.space.space import OperatingPoint
 
 SCRIPTS = {
     "ar": "Arabic",
@@ -396,7 +396,7 @@ def full_report(**later) -> Report:
     fields = {
         "title": "Steering the atlas model to twelve languages",
         "model": ModelFacts("atlas-3m", "llama", 6, 192, "8d1f3c0a"),
-        "corpus": CorpusFacts(
+        "corpus": CorpusShown(
             "atlas, fit split",
             dict.fromkeys(SCRIPTS, 1204),
             "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",

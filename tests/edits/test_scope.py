@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import reference
 from langsteer.edits import Edit, Scope, Window
 from langsteer.edits.maps import Shift
-from langsteer.engines.transformers.hooks import Forward, Prompt
+from langsteer.engines.transformers.hooks import Forward, PromptTokens
 from langsteer.engines.transformers.selection import ScopedColumns
 from langsteer.errors import ScopeError
 
@@ -60,7 +60,7 @@ def assert_alike(rows: list, answers: list[list[int]], side: str, size: int) -> 
         [PAD] * before + ids + [PAD] * (gap - before)
         for (_, ids), gap, before in zip(rows, gaps, left, strict=True)
     ]
-    prompt = Prompt(torch.tensor(padded) != PAD, torch.tensor(padded))
+    prompt = PromptTokens(torch.tensor(padded) != PAD, torch.tensor(padded))
     ids = torch.tensor([row + answer for row, answer in zip(padded, answers, strict=True)])
     edits = [Edit({0: Shift(torch.ones(1))}, scope=scope) for scope, _ in rows]
     try:

@@ -9,7 +9,7 @@ from torch import Tensor
 from langsteer.edits import Edit, Scope
 from langsteer.edits.maps import Affine, Diagonal, LowRank, Map, Shift
 from langsteer.engines.transformers.batch import BatchEdit
-from langsteer.engines.transformers.hooks import Forward, Prompt
+from langsteer.engines.transformers.hooks import Forward, PromptTokens
 
 D, LENGTH = 8, 5
 DTYPES = [torch.float32, torch.bfloat16, torch.float16, torch.float64]
@@ -28,7 +28,7 @@ def some(kind: str, seed: int) -> Map:
 
 def applied(edits: list[Edit | None], hidden: Tensor) -> Tensor:
     real = torch.ones(len(edits), LENGTH, dtype=torch.bool)
-    prompt = Prompt(real, torch.full((len(edits), LENGTH), 7))
+    prompt = PromptTokens(real, torch.full((len(edits), LENGTH), 7))
     batch = BatchEdit(prompt, edits, 1, frozenset())
     return batch.apply(Forward(prompt, 0, LENGTH, len(edits), prompt.ids), 0, hidden)
 

@@ -20,7 +20,7 @@ from langsteer.engines.transformers.answers import AnswerOptions, answer_in
 from langsteer.engines.transformers.chat import render
 from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.guarded import GuardedRows
-from langsteer.engines.transformers.hooks import Forward, Prompt
+from langsteer.engines.transformers.hooks import Forward, PromptTokens
 from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.source import source_languages
 from langsteer.engines.transformers.steered import steering
@@ -231,7 +231,7 @@ def test_cut_anywhere_the_decisions_are_those_of_one_pass(
     z, real = torch.tensor(values)[None, :, None], torch.ones(1, 3, dtype=torch.bool)
 
     def acts(size: int) -> list[bool]:
-        prompt = Prompt(real)
+        prompt = PromptTokens(real)
         watch, found = GuardedRows([guard], prompt, frozenset()), []
         for start in range(0, len(values), size):
             piece = z[:, start : start + size]

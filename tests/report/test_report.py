@@ -19,7 +19,7 @@ from matplotlib import rc_context, rcParams
 from langsteer.errors import ReportError
 from langsteer.report import (
     ConfusionCount,
-    CorpusFacts,
+    CorpusShown,
     Example,
     FailureKind,
     LanguageMap,
@@ -59,7 +59,7 @@ from report_data import (
 pytestmark = pytest.mark.slow
 
 MODEL = ModelFacts("tiny", "llama", 6, 192)
-CORPUS = CorpusFacts("texts.jsonl", {"de": 10, "en": 10})
+CORPUS = CorpusShown("texts.jsonl", {"de": 10, "en": 10})
 NOT_CLOSED = {"meta", "br", "hr", "img", "input", "link"}
 LINKS = ("href", "src", "xlink:href", "action", "data", "poster", "srcset", "formaction", "ping")
 
@@ -325,7 +325,7 @@ def test_what_a_model_writes_is_never_markup(tmp_path):
     report = Report(
         HOSTILE,
         ModelFacts(HOSTILE, HOSTILE, 6, 192, HOSTILE),
-        CorpusFacts(HOSTILE, {"de": 1}, HOSTILE),
+        CorpusShown(HOSTILE, {"de": 1}, HOSTILE),
         summary=(HOSTILE,),
         warnings=(HOSTILE,),
         versions={HOSTILE: HOSTILE},

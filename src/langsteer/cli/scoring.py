@@ -37,7 +37,7 @@ WHOLE = 100
 
 
 @dataclass(frozen=True)
-class Part:
+class ScoreRow:
     """The numbers of some of the answers."""
 
     name: str
@@ -56,7 +56,7 @@ class Part:
         }
 
 
-def parts_of(measured: Sequence[Measured], by: By, meaning: str | None = None) -> list[Part]:
+def parts_of(measured: Sequence[Measured], by: By, meaning: str | None = None) -> list[ScoreRow]:
     """The numbers of each group, target language or pair of languages, sorted by name.
 
     Raises:
@@ -81,14 +81,14 @@ def _name(one: Measured, by: By) -> str:
     return given.target if by == "target" else f"{given.source or '?'} → {given.target}"
 
 
-def _part(name: str, measured: Sequence[Measured], meaning: str | None) -> Part:
+def _part(name: str, measured: Sequence[Measured], meaning: str | None) -> ScoreRow:
     found = estimates(measured)
     score = combined_score(measured, meaning)
     whole = found if score is None else {**found, SCORE.name: score}
-    return Part(name, len(measured), whole, unjudged(measured))
+    return ScoreRow(name, len(measured), whole, unjudged(measured))
 
 
-def scores_table(parts: Sequence[Part], meaning: str | None = None) -> Table:
+def scores_table(parts: Sequence[ScoreRow], meaning: str | None = None) -> Table:
     """One table: every metric of every part with its interval."""
     used = meaning or next(
         (name for name in MEANINGS if any(name in part.estimates for part in parts)), None
@@ -119,7 +119,7 @@ def scores_table(parts: Sequence[Part], meaning: str | None = None) -> Table:
     return table
 
 
-def unjudged_lines(parts: Sequence[Part]) -> list[str]:
+def unjudged_lines(parts: Sequence[ScoreRow]) -> list[str]:
     """What to say of answers whose target language the detector lacks."""
     total: Counter[str] = Counter()
     for part in parts:
@@ -145,7 +145,7 @@ def _digits(number: float) -> str:
     return f"{number:,.0f}" if abs(number) >= WHOLE else f"{number:.3g}"
 
 
-def print_scores(parts: Sequence[Part], console: Console, meaning: str | None = None) -> None:
+def print_scores(parts: Sequence[ScoreRow], console: Console, meaning: str | None = None) -> None:
     """Print the table."""
     console.print(scores_table(parts, meaning))
     for line in unjudged_lines(parts):

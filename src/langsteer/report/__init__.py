@@ -10,7 +10,7 @@ from langsteer.evaluation.words import WordProbabilities
 from langsteer.report.data import (
     ConditionResult,
     ConfusionCount,
-    CorpusFacts,
+    CorpusShown,
     Example,
     FailureKind,
     FamilyResult,
@@ -26,13 +26,12 @@ from langsteer.report.data import (
     ShareOfVariance,
 )
 from langsteer.report.page import write_comparison, write_report
-from langsteer.space.space import OperatingPoint
 from langsteer.statistics.uncertainty import DeltaQuality
 
 __all__ = [
     "ConditionResult",
     "ConfusionCount",
-    "CorpusFacts",
+    "CorpusShown",
     "DeltaQuality",
     "Example",
     "FailureKind",
@@ -45,7 +44,6 @@ __all__ = [
     "MethodResult",
     "MetricResult",
     "ModelFacts",
-    "OperatingPoint",
     "PairScores",
     "Rate",
     "Report",

@@ -44,7 +44,7 @@ def as_report(found: Evaluation, descriptions: Mapping[str, str]) -> data.Report
             model.stream.depth,
             model.stream.width,
         ),
-        corpus=data.CorpusFacts(space.corpus.name, dict(space.corpus.texts), space.corpus.digest),
+        corpus=data.CorpusShown(space.corpus.name, dict(space.corpus.texts), space.corpus.digest),
         summary=_summary(found, families),
         operating_point=point,
         seconds=found.seconds,

@@ -28,7 +28,7 @@ class ModelFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class CorpusFacts:
+class CorpusShown:
     """The texts that the space was estimated from: how many in each language, and their digest."""
 
     name: str
@@ -210,7 +210,7 @@ class Report:
 
     title: str
     model: ModelFacts
-    corpus: CorpusFacts
+    corpus: CorpusShown
     summary: Sequence[str] = ()
     operating_point: OperatingPoint | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)

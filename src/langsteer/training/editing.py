@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from langsteer.edits.maps.base import rounded, wide_dtype
-from langsteer.engines.transformers.hooks import Forward, Prompt
+from langsteer.engines.transformers.hooks import Forward, PromptTokens
 from langsteer.engines.transformers.stream import ResidualStream
 
 
@@ -39,7 +39,7 @@ class ShiftEditor:
     def finish(self, forward: Forward) -> None:
         """Nothing to check."""
 
-    def generated(self, prompt: Prompt, kept: Callable[[], Sequence[int]]) -> None:
+    def generated(self, prompt: PromptTokens, kept: Callable[[], Sequence[int]]) -> None:
         """Nothing to count."""
 
     def check_cache(self, cache: Any) -> None:

@@ -17,6 +17,7 @@ from langsteer.evaluation.aggregate import interval
 from langsteer.evaluation.cases import Case
 from langsteer.evaluation.summary import Scores, scores
 from langsteer.space.space import OperatingPoint
+from langsteer.space.trained import TRAINED
 from langsteer.tuning import strength
 from langsteer.tuning.cases import in_order
 from langsteer.tuning.comparing import compare
@@ -46,6 +47,7 @@ class SearchOptions:
     `budget` is about how many tokens are generated: every configuration is looked at in any case,
     on a dozen cases, so a small budget with many configurations is exceeded. `seed` is that of the
     order in which cases are asked, and `split` what they are called in the record of the choice.
+    `together` are the layers of trained vectors, which the estimator `trained` needs.
     """
 
     layers: Sequence[int]
@@ -54,14 +56,20 @@ class SearchOptions:
     budget: int = BUDGET
     seed: int = 0
     split: str = "tune"
+    together: tuple[int, ...] = ()
 
     def points(self) -> list[OperatingPoint]:
-        """Every configuration at strength 1."""
+        """Every configuration at strength 1; trained vectors at all of their layers."""
+        single = [name for name in self.estimators if name != TRAINED]
+        places: list[tuple[tuple[int, ...], list[str]]]
+        places = [((layer,), single) for layer in self.layers]
+        if TRAINED in self.estimators:
+            places.append((self.together, [TRAINED]))
         return [
-            OperatingPoint((layer,), 1.0, scope, estimator, split=self.split)
-            for layer in self.layers
+            OperatingPoint(layers, 1.0, scope, estimator, split=self.split)
+            for layers, names in places
             for scope in self.scopes
-            for estimator in self.estimators
+            for estimator in names
         ]
 
 

@@ -14,7 +14,8 @@ from langsteer.evaluation.cases import Case, cases, ordered_pairs, sample_cases
 from langsteer.evaluation.judge import Judge
 from langsteer.evaluation.runner import Asking, Runner
 from langsteer.progress import Timer
-from langsteer.space.space import OperatingPoint, Space
+from langsteer.space.space import Space
+from langsteer.space.trained import TRAINED
 from langsteer.text.detect import Detector, default_detector
 from langsteer.tuning.journal import Journal, digest
 from langsteer.tuning.prediction import best_layers, rank_layers
@@ -79,7 +80,16 @@ def tune_space(
     every = cases(prompts, ordered_pairs(languages))
     if options.per_pair is not None:
         every = sample_cases(every, options.per_pair, options.seed)
-    _require(space, every[0], layers, options)
+    search = SearchOptions(
+        sorted(layers, key=lambda layer: -scores.get(layer, 0.0)),
+        options.scopes,
+        options.estimators,
+        options.budget,
+        options.seed,
+        options.split,
+        space.point_for(TRAINED).layers if TRAINED in options.estimators else (),
+    )
+    _require(space, every[0], search)
     kept = None
     if options.journal is not None:
         kept = Journal(options.journal, _settings(space, prompts, every, layers, detector, options))
@@ -90,14 +100,6 @@ def tune_space(
             bar(tokens)
             bar.say(f"tune; {best}" if best else "tune")
 
-        search = SearchOptions(
-            sorted(layers, key=lambda layer: -scores.get(layer, 0.0)),
-            options.scopes,
-            options.estimators,
-            options.budget,
-            options.seed,
-            options.split,
-        )
         return tune(SharingRunner(runner), every, search, journal=kept, on_progress=on_progress)
 
 
@@ -128,10 +130,7 @@ def _settings(
     }
 
 
-def _require(space: Space, case: Case, layers: Sequence[int], options: TuningOptions) -> None:
+def _require(space: Space, case: Case, search: SearchOptions) -> None:
     """Fail now, and not after an hour, where a configuration cannot be made."""
-    for layer in layers:
-        for estimator in options.estimators:
-            for scope in options.scopes:
-                point = OperatingPoint((layer,), 1.0, scope, estimator)
-                space.edit(case.source, case.target, point=point)
+    for point in search.points():
+        space.edit(case.source, case.target, point=point)

@@ -12,7 +12,7 @@ from langsteer.edits.edit import Edit
 from langsteer.edits.maps.base import rounded, wide_dtype
 from langsteer.edits.table import EditTable, Group, LayerTable
 from langsteer.engines.transformers.guarded import GuardedRows, guarded_rows
-from langsteer.engines.transformers.hooks import Forward, Prompt
+from langsteer.engines.transformers.hooks import Forward, PromptTokens
 from langsteer.engines.transformers.selection import ScopedColumns, Selection
 from langsteer.errors import SteeringError
 
@@ -63,7 +63,7 @@ class BatchEdit:
 
     def __init__(
         self,
-        prompt: Prompt,
+        prompt: PromptTokens,
         edits: Sequence[Edit | None],
         copies: int,
         bos: frozenset[int],
@@ -149,7 +149,7 @@ class BatchEdit:
 
 
 def _guarded_rows(
-    prompt: Prompt,
+    prompt: PromptTokens,
     edits: Sequence[Edit | None],
     copies: int,
     bos: frozenset[int],

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from langsteer.edits.guard import Guard, GuardState, Readout
-from langsteer.engines.transformers.hooks import Forward, Prompt
+from langsteer.engines.transformers.hooks import Forward, PromptTokens
 from langsteer.engines.transformers.selection import Selection
 
 
@@ -22,7 +22,7 @@ class GuardedRows:
     def __init__(
         self,
         guards: Sequence[Guard | None],
-        prompt: Prompt,
+        prompt: PromptTokens,
         bos: frozenset[int],
         own: Tensor | None = None,
     ) -> None:
@@ -134,7 +134,7 @@ class GuardedRows:
 
 
 def guarded_rows(
-    prompt: Prompt,
+    prompt: PromptTokens,
     guards: Sequence[Guard | None],
     bos: frozenset[int],
     own: Tensor | None = None,
@@ -156,7 +156,7 @@ def _kind(guard: Guard) -> tuple[int, int, int]:
 
 def _last_tokens(
     guards: Sequence[Guard | None],
-    prompt: Prompt,
+    prompt: PromptTokens,
     bos: frozenset[int],
     reach: int,
     own: Tensor | None,
@@ -177,7 +177,7 @@ def _last_tokens(
 
 
 def _last(
-    prompt: Prompt, row: int, reach: int, bos: frozenset[int], own: Tensor | None
+    prompt: PromptTokens, row: int, reach: int, bos: frozenset[int], own: Tensor | None
 ) -> list[int]:
     """The columns of the last tokens of a prompt, a leading special token aside."""
     counted = prompt.real[row]

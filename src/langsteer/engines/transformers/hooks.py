@@ -37,7 +37,7 @@ _GENERATORS_REFUSED = (
 
 
 @dataclass(frozen=True, eq=False)
-class Prompt:
+class PromptTokens:
     """The prompt of every row, in the columns of the caller's input.
 
     `real` [rows, columns] (bool, CPU) is true where a column holds a token, not padding; `ids`
@@ -59,18 +59,18 @@ class Prompt:
         return self.real.shape[1]
 
     @staticmethod
-    def of(ids: Tensor | None, mask: Tensor | None, shape: tuple[int, int]) -> Prompt:
+    def of(ids: Tensor | None, mask: Tensor | None, shape: tuple[int, int]) -> PromptTokens:
         """The prompt with these ids and this mask, either of which may be unknown."""
         real = torch.ones(shape, dtype=torch.bool) if mask is None else mask.bool().cpu()
         known = ids is not None and tuple(ids.shape) == tuple(real.shape)
-        return Prompt(real, ids.cpu() if known and ids is not None else None)
+        return PromptTokens(real, ids.cpu() if known and ids is not None else None)
 
 
 @dataclass(frozen=True, eq=False)
 class Forward:
     """One forward pass: the columns `start` to `start + length` of `rows` sequences."""
 
-    prompt: Prompt
+    prompt: PromptTokens
     start: int
     length: int
     rows: int
@@ -103,7 +103,7 @@ class Editor(Protocol):
     def finish(self, forward: Forward) -> None:
         """Check the forward pass that has just run to its end."""
 
-    def generated(self, prompt: Prompt, kept: Callable[[], Sequence[int]]) -> None:
+    def generated(self, prompt: PromptTokens, kept: Callable[[], Sequence[int]]) -> None:
         """A generation is over; `kept` says how many of the new tokens of each row are its own."""
 
     def check_cache(self, cache: Any) -> None:
@@ -127,7 +127,7 @@ class _Listeners:
 _SILENT = _Listeners()
 _LISTENERS: ContextVar[Mapping[Hooks, _Listeners]] = ContextVar("langsteer_listeners", default={})  # noqa: B039
 _FORWARDS: ContextVar[Mapping[Hooks, Forward]] = ContextVar("langsteer_forwards", default={})  # noqa: B039
-_PROMPTS: ContextVar[Mapping[Hooks, Prompt]] = ContextVar("langsteer_prompts", default={})  # noqa: B039
+_PROMPTS: ContextVar[Mapping[Hooks, PromptTokens]] = ContextVar("langsteer_prompts", default={})  # noqa: B039
 
 
 class Hooks:
@@ -188,7 +188,7 @@ class Hooks:
                 model.__dict__.pop(name, None)
 
     @contextmanager
-    def editing(self, editor: Editor | None, prompt: Prompt | None = None) -> Iterator[None]:
+    def editing(self, editor: Editor | None, prompt: PromptTokens | None = None) -> Iterator[None]:
         """Let `editor` edit the forward passes of this context, instead of any outer editor."""
         listeners = _Listeners(editor, self._listeners().readers)
         with self._opened(editor) as block:
@@ -229,12 +229,12 @@ class Hooks:
             yield
 
     @contextmanager
-    def prompted(self, prompt: Prompt) -> Iterator[None]:
+    def prompted(self, prompt: PromptTokens) -> Iterator[None]:
         """Declare the prompt of the forward passes of this context."""
         with _override(_PROMPTS, self, prompt):
             yield
 
-    def generation_ended(self, prompt: Prompt, kept: Callable[[], Sequence[int]]) -> None:
+    def generation_ended(self, prompt: PromptTokens, kept: Callable[[], Sequence[int]]) -> None:
         """Tell the editor of this context that a generation is over."""
         editor = self._listeners().editor
         if editor is not None:
@@ -246,7 +246,7 @@ class Hooks:
         return self._listeners().editor is not None
 
     @property
-    def prompt(self) -> Prompt | None:
+    def prompt(self) -> PromptTokens | None:
         """The prompt that this context has declared."""
         return _PROMPTS.get().get(self)
 
@@ -444,7 +444,9 @@ def with_hidden(output: Any, hidden: Tensor) -> Any:
     return output
 
 
-def _read_forward(module: nn.Module, given: Mapping[str, Any], declared: Prompt | None) -> Forward:
+def _read_forward(
+    module: nn.Module, given: Mapping[str, Any], declared: PromptTokens | None
+) -> Forward:
     """The context of a forward pass with these arguments."""
     packed = [name for name in _PACKED if given.get(name) is not None]
     if packed:
@@ -460,7 +462,7 @@ def _read_forward(module: nn.Module, given: Mapping[str, Any], declared: Prompt 
     mask = given.get("attention_mask")
     flat = mask if isinstance(mask, Tensor) and mask.ndim == 2 else None
     cache = _cache(given)
-    remembered = declared or cast("Prompt | None", getattr(cache, _PROMPT, None))
+    remembered = declared or cast("PromptTokens | None", getattr(cache, _PROMPT, None))
     start = _start(cache, flat, length, remembered)
     prompt = remembered if start else declared
     if prompt is None:
@@ -470,7 +472,7 @@ def _read_forward(module: nn.Module, given: Mapping[str, Any], declared: Prompt 
                 "pass a two-dimensional mask, or the prompt to `steering(..., prompt=mask)`"
             )
         _refuse_packed(given.get("position_ids"), flat)
-        prompt = Prompt.of(ids if not start else None, flat, (rows, start + length))
+        prompt = PromptTokens.of(ids if not start else None, flat, (rows, start + length))
     if rows % prompt.rows:
         raise SteeringError(
             f"a forward pass of {rows} rows does not fit {prompt.rows} prompts; each prompt must "
@@ -484,7 +486,7 @@ def _cache(held: Mapping[str, Any]) -> Any:
     return next((held[name] for name in _CACHES if held.get(name) is not None), None)
 
 
-def _start(cache: Any, mask: Tensor | None, length: int, prompt: Prompt | None) -> int:
+def _start(cache: Any, mask: Tensor | None, length: int, prompt: PromptTokens | None) -> int:
     """The column of the first token of this forward: how many came before it."""
     if cache is not None:
         try:
@@ -561,7 +563,7 @@ def _generate(model: Any, *args: Any, **kwargs: Any) -> Any:
     if mask is None and ids is not None:
         mask = _default_mask(model, ids)
     shape = (int(shown.shape[0]), int(shown.shape[1]))
-    prompt = Prompt.of(ids, mask, shape)
+    prompt = PromptTokens.of(ids, mask, shape)
     with hooks.prompted(prompt):
         output = plain()
     hooks.generation_ended(

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from langsteer.edits.edit import Edit
 from langsteer.edits.scope import Scope
-from langsteer.engines.transformers.hooks import Forward, Prompt
+from langsteer.engines.transformers.hooks import Forward, PromptTokens
 from langsteer.errors import ScopeError, SteeringError
 
 # What a layer edits in a forward: everything, nothing, or where a mask [rows, length or 1, 1] says.
@@ -26,7 +26,7 @@ class ScopedColumns:
     """
 
     def __init__(
-        self, prompt: Prompt, edits: Sequence[Edit | None], copies: int, bos: frozenset[int]
+        self, prompt: PromptTokens, edits: Sequence[Edit | None], copies: int, bos: frozenset[int]
     ) -> None:
         self._columns = prompt.columns
         self._bos = bos
@@ -133,7 +133,7 @@ def ends(real: Tensor) -> Tensor:
 
 
 def _in_prompt(
-    prompt: Prompt, edits: Sequence[Edit | None], bounds: Tensor, bos: frozenset[int]
+    prompt: PromptTokens, edits: Sequence[Edit | None], bounds: Tensor, bos: frozenset[int]
 ) -> Tensor:
     """Which columns of each prompt are edited [rows, columns] (bool, CPU)."""
     chosen = torch.zeros(prompt.rows, prompt.columns, dtype=torch.bool)
@@ -150,7 +150,7 @@ def _in_prompt(
     return chosen
 
 
-def _require_some(scope: Scope, prompt: Prompt, rows: Sequence[int], chosen: Tensor) -> None:
+def _require_some(scope: Scope, prompt: PromptTokens, rows: Sequence[int], chosen: Tensor) -> None:
     """Raise ScopeError if a row has nothing selected, neither now nor later."""
     bounds = ends(prompt.real)
     for row in rows:

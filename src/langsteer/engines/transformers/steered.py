@@ -13,7 +13,7 @@ from torch import Tensor
 
 from langsteer.edits.edit import Edit, Edits, per_row
 from langsteer.engines.transformers.batch import BatchEdit
-from langsteer.engines.transformers.hooks import Forward, Prompt
+from langsteer.engines.transformers.hooks import Forward, PromptTokens
 from langsteer.engines.transformers.stream import ResidualStream
 from langsteer.engines.transformers.thinking import Thinking
 from langsteer.errors import SteeringError
@@ -85,8 +85,8 @@ class Steering:
             layer for edit in given if edit is not None and not edit.idle for layer in edit.maps
         }
         self._bos = bos_tokens(stream.model.config)
-        self._plans: WeakKeyDictionary[Prompt, dict[int, BatchEdit]] = WeakKeyDictionary()
-        self._unsettled: list[tuple[ref[Prompt], BatchEdit]] = []
+        self._plans: WeakKeyDictionary[PromptTokens, dict[int, BatchEdit]] = WeakKeyDictionary()
+        self._unsettled: list[tuple[ref[PromptTokens], BatchEdit]] = []
 
     def edit(self, forward: Forward, index: int, hidden: Tensor) -> Tensor:
         """The output of layer `index`, edited."""
@@ -129,7 +129,7 @@ class Steering:
         """Note on the cache under which edit it was filled."""
         setattr(cache, _EDITS, self._edits)
 
-    def generated(self, prompt: Prompt, kept: Callable[[], Sequence[int]]) -> None:
+    def generated(self, prompt: PromptTokens, kept: Callable[[], Sequence[int]]) -> None:
         """A generation is over: count what the guards did in it."""
         for plan in self._plans.get(prompt, {}).values():
             if plan.guarded:
@@ -152,7 +152,7 @@ class Steering:
                 self._follow(forward.prompt, plan)
         return plans[forward.copies]
 
-    def _follow(self, prompt: Prompt, plan: BatchEdit) -> None:
+    def _follow(self, prompt: PromptTokens, plan: BatchEdit) -> None:
         """Settle this plan when its prompt is no more, at the latest with the block."""
         over = [plan for living, plan in self._unsettled if living() is None]
         for one in over:
@@ -171,11 +171,11 @@ def bos_tokens(config: Any) -> frozenset[int]:
     return frozenset(token for token in given if isinstance(token, int))
 
 
-def _declared(prompt: Mapping[str, Tensor]) -> Prompt:
+def _declared(prompt: Mapping[str, Tensor]) -> PromptTokens:
     ids, mask = prompt.get("input_ids"), prompt.get("attention_mask")
     shown = ids if ids is not None else mask
     if shown is None or shown.ndim != 2:
         raise SteeringError(
             "the prompt must be given as input_ids or attention_mask of shape [rows, columns]"
         )
-    return Prompt.of(ids, mask, (int(shown.shape[0]), int(shown.shape[1])))
+    return PromptTokens.of(ids, mask, (int(shown.shape[0]), int(shown.shape[1])))
