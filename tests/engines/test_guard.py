@@ -1,5 +1,6 @@
 """The guard: it acts while the row is in another language, however the passes are cut."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -74,8 +75,11 @@ def latents(text: str, edit: Edit | None, prompt: int) -> Tensor:
         return loaded().stream.read(tokens, None, [LAYER])[0][0]
 
 
-def plain_acts(text: str, guard: Guard, prompt: int) -> list[bool]:
-    """Whether to act at each token: one token at a time, from the means and variances."""
+def plain_acts(text: str, guard: Guard, prompt: int, thinking: Sequence[int] = ()) -> list[bool]:
+    """Whether to act at each token: one token at a time, from the means and variances.
+
+    `thinking` are the columns that are part of no answer.
+    """
     z, tokens = latents(text, None, prompt).double(), ids(text)
     parts = space().statistics.moments.values()
     degrees = sum(part.degrees for part in parts)
@@ -94,8 +98,9 @@ def plain_acts(text: str, guard: Guard, prompt: int) -> list[bool]:
     begin = max(prompt - guard.reach, 1 if tokens[0] == tiny.BOS else 0)
     acting, found = False, []
     for column in range(prompt - 1, len(tokens)):
-        last = read[begin : column + 1][-guard.window :]
-        least = min(sum(row[k] for row in last) / len(last) for k in range(len(others)))
+        recent = range(begin, column + 1)[-guard.window :]
+        last = [read[one] for one in recent if one not in thinking]
+        least = min(sum(row[k] for row in last) / max(len(last), 1) for k in range(len(others)))
         acting = least <= -guard.margin or (acting and least <= guard.margin)
         found.append(acting)
     return [found[0]] * (prompt - 1) + found
@@ -115,6 +120,38 @@ def test_it_acts_where_the_plain_way_says(
     assert changed == [False, *wanted[1:]], "a leading special token is never edited"
     assert edit.guard.stats.acted == sum(changed)
     assert edit.guard.stats.selected == len(changed) - 1
+
+
+class Thought:
+    """Says that thinking is open in some columns."""
+
+    def __init__(self, columns: Sequence[int]) -> None:
+        self.columns = columns
+
+    def open(self, forward: Forward) -> Tensor:
+        here = [one in self.columns for one in range(forward.start, forward.start + forward.length)]
+        return torch.tensor([here])
+
+
+@pytest.mark.parametrize("columns", [range(4, 8), range(6, 11), range(3, 20)])
+@pytest.mark.parametrize("window", [2, 3, 16])
+def test_a_thought_counts_neither_for_decisions_nor_for_the_counts(
+    columns: Sequence[int], window: int
+) -> None:
+    text, prompt = "abcxyzzyxabcabcxyzabcab", 3
+    edit = guarded(window=window, margin=0.25, reach=2)
+    tokens = torch.tensor([ids(text)])
+    plain = latents(text, None, prompt)
+    declared = {"input_ids": tokens[:, :prompt]}
+    with steering(loaded().stream, edit, prompt=declared, thinking=Thought(columns)):  # type: ignore[arg-type]
+        changed = (loaded().stream.read(tokens, None, [LAYER])[0][0] != plain).any(-1).tolist()
+    acts = plain_acts(text, edit.guard, prompt, columns)
+    wanted = [act and place not in columns for place, act in enumerate(acts)]
+    assert changed == [False, *wanted[1:]]
+    assert edit.guard.stats.acted == sum(changed)
+    assert edit.guard.stats.selected == len(changed) - 1 - len(
+        [one for one in columns if one < len(changed)]
+    )
 
 
 def test_a_row_in_the_target_language_is_untouched_beside_one_that_is_not() -> None:

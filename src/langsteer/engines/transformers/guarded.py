@@ -11,6 +11,9 @@ from langsteer.edits.guard import Guard, GuardState, Readout
 from langsteer.engines.transformers.hooks import Forward, PromptTokens
 from langsteer.engines.transformers.selection import Selection
 
+OPENED = "opened"
+"""Under this name a forward pass knows where thinking is open [rows, length]; None for nowhere."""
+
 
 class GuardedRows:
     """The rows that guards of one kind follow through the passes of a batch: at most one for each.
@@ -49,7 +52,7 @@ class GuardedRows:
         readout = self._read_at(hidden.device)
         start, end = forward.start - self._columns, forward.start + forward.length - self._columns
         if start >= 0:
-            return self._go_on(readout, readout.scores(hidden), start)
+            return self._go_on(readout, readout.scores(hidden), start, _answers(forward, 0))
         self._read_prompt(readout, forward, hidden)
         if end < 0 or self._last is None:
             return None
@@ -60,11 +63,16 @@ class GuardedRows:
         prompt = acts[:, None].expand(-1, -start)
         if not end:
             return prompt
-        return torch.cat([prompt, self._go_on(readout, readout.scores(hidden[:, -start:]), 0)], 1)
+        scores = readout.scores(hidden[:, -start:])
+        return torch.cat([prompt, self._go_on(readout, scores, 0, _answers(forward, -start))], 1)
 
     def note(self, forward: Forward, selection: Selection) -> None:
-        """Keep for the counts what the scopes select in this forward pass."""
+        """Keep for the counts what the scopes select in this forward pass, but no thinking."""
         start, length = forward.start, forward.length
+        answers = _answers(forward, 0)
+        if answers is not None and selection is not False:
+            where = answers[..., None]
+            selection = where if selection is True else selection.cpu() & where
         if self._log:
             begin, so_far, before = self._log[-1]
             if before is selection and begin + so_far == start:
@@ -119,18 +127,30 @@ class GuardedRows:
         before = torch.zeros_like(found) if self._last is None else self._last.to(hidden.device)
         self._last = torch.where(here[..., None].to(hidden.device), found, before)
 
-    def _go_on(self, readout: Readout, scores: Tensor, start: int) -> Tensor:
-        """Decide at each token after the prompt, from number `start` on [rows, n]."""
+    def _go_on(
+        self, readout: Readout, scores: Tensor, start: int, counted: Tensor | None
+    ) -> Tensor:
+        """Decide at each token after the prompt, from number `start` on [rows, n].
+
+        `counted` [rows, n]: which of them are part of an answer; None for all.
+        """
         while len(self._states) <= start:  # what came before was read elsewhere: it is not known
             nothing = torch.zeros_like(readout.starts_at, dtype=torch.bool)
             self._states.append(self._states[-1] if self._states else GuardState((), (), nothing))
         del self._states[start + 1 :]
         found = []
-        for one in scores.unbind(1):
-            state, acts = readout.step(self._states[-1], one)
+        for column, one in enumerate(scores.unbind(1)):
+            mine = None if counted is None else counted[:, column].to(one.device)
+            state, acts = readout.step(self._states[-1], one, mine)
             self._states.append(state)
             found.append(acts)
         return torch.stack(found, 1)
+
+
+def _answers(forward: Forward, begin: int) -> Tensor | None:
+    """Where a forward pass, from column `begin` on, is not in thinking; None for everywhere."""
+    opened: Tensor | None = forward.memo.get(OPENED)
+    return None if opened is None else ~opened[:, begin:]
 
 
 def guarded_rows(

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from langsteer.edits.edit import Edit, Edits, per_row
 from langsteer.engines.transformers.batch import BatchEdit
+from langsteer.engines.transformers.guarded import OPENED
 from langsteer.engines.transformers.hooks import Forward, PromptTokens
 from langsteer.engines.transformers.stream import ResidualStream
 from langsteer.engines.transformers.thinking import Thinking
@@ -100,8 +101,9 @@ class Steering:
                 f"layer {index} returned latents of shape {tuple(hidden.shape)} in a forward pass "
                 f"of {forward.rows} rows and {forward.length} tokens: the rows cannot be told apart"
             )
-        edited: Tensor = plan.apply(forward, index, hidden)
         opened = None if self._thinking is None else self._thinking.open(forward)
+        forward.memo[OPENED] = opened
+        edited: Tensor = plan.apply(forward, index, hidden)
         if opened is None:
             return edited
         return torch.where(opened[..., None].to(hidden.device), hidden, edited)
