@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 Advance = Callable[[int], None]
@@ -38,9 +39,9 @@ class Bar:
 def bar(description: str, total: int, *, quiet: bool = False) -> Iterator[Bar]:
     """Show a bar of `total` steps while the context is entered; yields it.
 
-    A quiet bar shows nothing and needs no rich.
+    A quiet bar shows nothing, and so does every bar where rich is not installed.
     """
-    if quiet:
+    if quiet or find_spec("rich") is None:
         yield Bar()
         return
     with _display() as bars:

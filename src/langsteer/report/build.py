@@ -21,6 +21,7 @@ from langsteer.report.answers import answers_of, confusion_of, examples_of, fail
 from langsteer.report.evidence import estimators_of, layers_of, surface_of
 from langsteer.report.page import write_report
 from langsteer.space.space import Space
+from langsteer.space.trained import TRAINED
 from langsteer.statistics.uncertainty import delta_quality
 from langsteer.text.tags import english, likely_script, parts
 
@@ -101,10 +102,28 @@ def _summary(found: Evaluation, families: dict[str, dict[str, Scores]]) -> list[
     return [
         f"{texts:,} texts in {len(space.languages)} languages were read once, and the mean latent "
         f"of each language was kept for each of {len(space.layers)} layers.",
-        f"At the output of layer {point.layers[0]} the difference of the means of two languages "
-        f"was added with strength {point.strength:g} (scope: {point.scope}).",
+        f"{_place(point.layers)} {_done(point.estimator)} with strength "
+        f"{point.strength:g} (scope: {point.scope}).",
         f"Steered, {listed} came out in the target language.",
     ]
+
+
+DONE = {
+    "difference": "the difference of the means of two languages was added",
+    TRAINED: "vectors that were trained on parallel texts were added",
+}
+"""What was done, of the estimators that take few words to say."""
+
+
+def _done(estimator: str) -> str:
+    return DONE.get(estimator, f"the map of the estimator {estimator} was used")
+
+
+def _place(layers: Sequence[int]) -> str:
+    """Where, at the start of a sentence."""
+    if len(layers) == 1:
+        return f"At the output of layer {layers[0]}"
+    return f"At the outputs of layers {', '.join(map(str, layers[:-1]))} and {layers[-1]}"
 
 
 def _counted(outcomes: Sequence[Outcome]) -> str:
