@@ -116,8 +116,8 @@ def prepare(name: str, setting: Setting) -> Prepared:
 def _trained(name: str, setting: Setting) -> Prepared:
     given = dict(zip(("shape", "scope", "objective"), name.split(":")[1:], strict=False))
     options = replace(setting.training, **given)  # type: ignore[arg-type]
-    began = time.perf_counter()
-    space = setting.space.train(setting.model, setting.trained, options, progress=True)
+    fitted, began = setting.space, time.perf_counter()
+    space = fitted.train(setting.model, setting.trained, options, progress=True)
     record = space.trained.record if space.trained is not None else {}
     said = (
         f"{record['steps']} steps, {time.perf_counter() - began:.0f} s, held-out loss "
