@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from conditions import Change, Steered
 from prompting import instruction
@@ -41,6 +42,8 @@ class Setting:
     dev: Sequence[ParallelText]
     trained: Corpus
     training: TrainingOptions
+    spaces: Path | None = None
+    """A folder for the spaces that are trained."""
     _space: Space | None = None
     _gap: Gap | None = None
 
@@ -118,6 +121,9 @@ def _trained(name: str, setting: Setting) -> Prepared:
     options = replace(setting.training, **given)  # type: ignore[arg-type]
     fitted, began = setting.space, time.perf_counter()
     space = fitted.train(setting.model, setting.trained, options, progress=True)
+    if setting.spaces is not None:
+        setting.spaces.mkdir(parents=True, exist_ok=True)
+        space.save(setting.spaces / f"{name.replace(':', '-')}.safetensors")
     record = space.trained.record if space.trained is not None else {}
     said = (
         f"{record['steps']} steps, {time.perf_counter() - began:.0f} s, held-out loss "

@@ -121,6 +121,7 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=len(PAIRS))
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--minutes", type=float, default=float("inf"))
+    parser.add_argument("--spaces", type=Path, help="where to write trained spaces")
     parser.add_argument("--dtype", default="bfloat16")
     given = parser.parse_args()
     tasks = given.tasks.split(",")
@@ -131,6 +132,7 @@ def main() -> None:
     model = Model.from_pretrained(given.model, dtype=given.dtype)
     for name in tasks:
         task = TASKS[name](model, news, given.items, given.steps)
+        task.setting.spaces = given.spaces
         print(f"\n{name}, {Path(given.model).name}, {len(task.items)} items\n", flush=True)
         for condition in given.conditions.split(","):
             key = {"model": Path(given.model).name, "task": name, "condition": condition,
