@@ -66,6 +66,14 @@ def train(
             "by itself after the translated text. Default: own with --chat, else next."
         ),
     ] = None,
+    separator: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            help="What stands between a text and what follows it. Default: a line break; nothing "
+            "with --chat.",
+        ),
+    ] = None,
     scope: Annotated[
         str,
         typer.Option(
@@ -109,6 +117,7 @@ def train(
         shape=cast(Any, shape),
         objective=cast(Any, objective),
         continuation=cast(Any, continuation or ("own" if chat.enabled else "next")),
+        separator="\n" if separator is None else separator,
         chat=chat,
         scope=scope,
         steps=steps,
