@@ -66,16 +66,15 @@ class Forced:
 class Head:
     """What turns hidden states into log-probabilities, of all tokens or of some.
 
-    The loss over the tokens that can follow in the texts at hand is nearly that over all, and costs
+    The loss over tokens that can follow in the texts at hand is nearly that over all, and costs
     a tenth where the vocabulary is large. Whether the model's own logits can be had like that is
     tried once; if not, its own head is used.
     """
 
     def __init__(self, model: Model, tokens: Tensor | None = None) -> None:
         self._model = model
-        self._tokens = tokens if tokens is None else tokens.sort().values
-        if self._tokens is not None and not _separable(model):
-            self._tokens = None
+        self._apart = _separable(model)
+        self._tokens = tokens.sort().values if self._apart and tokens is not None else None
 
     @property
     def restricted(self) -> bool:
@@ -87,9 +86,10 @@ class Head:
         model, where = self._model, batch.targets >= 0
         inputs = model.stream.inputs(batch.ids, batch.mask)
         begin, end = batch.first - 1, batch.ids.shape[1] - 1
-        if self._tokens is None:
+        if not self._apart:
             logits = model.hf(**inputs).logits[:, begin:end][where.to(model.stream.device)]
         else:
+            # Only where something follows: the head is the dearest part of a small model.
             hidden = _decoder(model)(**inputs).last_hidden_state[:, begin:end]
             logits = _logits(model, hidden[where.to(hidden.device)], self._tokens)
         found: Tensor = logits.float().log_softmax(-1)
@@ -144,13 +144,13 @@ def _decoder(model: Model) -> Any:
     return cast(Any, model.hf).get_decoder()
 
 
-def _logits(model: Model, hidden: Tensor, tokens: Tensor) -> Tensor:
+def _logits(model: Model, hidden: Tensor, tokens: Tensor | None) -> Tensor:
     head = cast(Any, model.hf).get_output_embeddings()
-    place = tokens.to(head.weight.device)
-    bias = getattr(head, "bias", None)
-    logits = torch.nn.functional.linear(
-        hidden, head.weight[place], None if bias is None else bias[place]
-    )
+    weight, bias = head.weight, getattr(head, "bias", None)
+    if tokens is not None:
+        place = tokens.to(weight.device)
+        weight, bias = weight[place], None if bias is None else bias[place]
+    logits = torch.nn.functional.linear(hidden, weight, bias)
     config = model.hf.config.get_text_config(decoder=True)
     cap = getattr(config, "final_logit_softcapping", None)
     scale = getattr(config, "logit_scale", None)
@@ -164,7 +164,7 @@ def _separable(model: Model) -> bool:
     tokens = torch.arange(min(4, model.vocabulary))
     inputs = model.stream.inputs(tokens[None], torch.ones(1, len(tokens), dtype=torch.long))
     try:
-        mine = _logits(model, _decoder(model)(**inputs).last_hidden_state, tokens)
+        mine = _logits(model, _decoder(model)(**inputs).last_hidden_state[0], tokens)[None]
     except (AttributeError, NotImplementedError, TypeError, RuntimeError):
         return False
     own = model.hf(**inputs).logits[..., : len(tokens)]
