@@ -107,7 +107,12 @@ def prepare(name: str, setting: Setting) -> Prepared:
     if name.startswith("trained"):
         return _trained(name, setting)
     space = setting.space
-    point = setting.best_point("difference" if name == "random" else name)
+    name, _, place = name.partition("@")
+    point = (
+        setting.best_point("difference" if name == "random" else name)
+        if not place
+        else _at(name, place)
+    )
 
     def edit(source: str, target: str) -> Edit:
         found = space.edit(source, target, point=point)
@@ -134,6 +139,11 @@ def _trained(name: str, setting: Setting) -> Prepared:
 
 def _edits(edit: Callable[[str, str], Edit]) -> Steered:
     return lambda source, target: Change(edit(source, target))
+
+
+def _at(name: str, place: str) -> OperatingPoint:
+    layer, _, scope = place.partition(":")
+    return OperatingPoint((int(layer),), 1.0, scope or "all", name)
 
 
 def _said(point: OperatingPoint) -> str:
