@@ -32,7 +32,14 @@ CORPUS = Corpus(
     "letters",
 )
 QUICK = TrainingOptions(
-    layers=(0, 1), steps=30, batch=8, learning_rate=0.05, held_out=0.3, precision="float32"
+    layers=(0, 1),
+    shape="languages",
+    scope="all",
+    steps=30,
+    batch=8,
+    learning_rate=0.05,
+    held_out=0.3,
+    precision="float32",
 )
 
 
