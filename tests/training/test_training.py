@@ -167,12 +167,20 @@ def test_other_estimators_have_their_own_place(model: Model, space: Space) -> No
         space.edit("de", "fr", estimator="trained")
 
 
-def test_only_pairs_that_were_trained_have_vectors(model: Model, space: Space) -> None:
-    options = replace(QUICK, steps=2, shape="pairs")
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [("pairs", "only for de to fr"), ("roles", "only for de as a source, fr as a")],
+)
+def test_only_pairs_that_were_trained_use_their_vectors(
+    model: Model, space: Space, shape: str, said: str
+) -> None:
+    options = replace(QUICK, steps=2, shape=shape)  # type: ignore[arg-type]
     trained = train(model, space, CORPUS, options, [("de", "fr")])
-    trained.edit("de", "fr")
-    with pytest.raises(SpaceError, match="only for de to fr"):
-        trained.edit("fr", "de")
+    assert set(trained.edit("de", "fr").maps) == {0, 1}
+    assert set(trained.edit("de", "fr", estimator="difference").maps) == {1}
+    assert trained.edit("fr", "de").maps.keys() == space.edit("fr", "de").maps.keys() == {1}
+    with pytest.raises(SpaceError, match=said):
+        trained.edit("fr", "de", estimator="trained")
 
 
 def test_what_cannot_be_trained_is_said(model: Model, space: Space) -> None:

@@ -98,7 +98,7 @@ def train(
     """Train the vectors of a space on parallel texts, with the model's weights left as they are.
 
     They start at the difference of means, and go down the gradient of what the steered model makes
-    of the texts. What is trained is written into the space and becomes its operating point. The
+    of the texts. What is trained is written into the space and used for its pairs from then on. The
     state is kept in SPACE.training until the end: after an interruption, the same command goes on
     from there and arrives at the same vectors.
     """

@@ -12,6 +12,7 @@ import warnings as python_warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
+from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -340,20 +341,34 @@ class Space:
         estimator. Raises `SpaceError` for `trained` where nothing was trained.
         """
         point = self._point()
-        if estimator is None or estimator == point.estimator:
+        if estimator is None:
             return point
         if estimator == TRAINED:
             if self.trained is None:
                 raise untrained()
             return self.trained.point
-        return self.default_point() if point.estimator == TRAINED else point
+        own = tuple(pair for pair in point.pairs if pair.estimator != TRAINED)
+        return self.default_point() if point.estimator == TRAINED else replace(point, pairs=own)
 
     def with_trained(self, trained: Trained) -> Space:
-        """The same space with trained vectors, which become its operating point."""
+        """The same space with trained vectors, which become the operating point.
+
+        Where not every pair of languages was trained, they become that of the trained pairs alone.
+        """
         for layer in trained.layers:
             self.statistics.at(layer)
         extra = self.extra.without("operating_point").without("trained")
-        return replace(self, trained=trained, operating_point=trained.point, extra=extra)
+        pairs = [pair for pair in permutations(self.languages, 2) if trained.covers(*pair)]
+        point = trained.point
+        if len(pairs) < len(self.languages) * (len(self.languages) - 1):
+            own = [
+                PairPoint(*pair, point.layers, point.strength, point.scope, TRAINED, point.scores)
+                for pair in pairs
+            ]
+            base = self.point_for("difference")
+            kept = (one for one in base.pairs if (one.source, one.target) not in pairs)
+            point = replace(base, pairs=(*kept, *own))
+        return replace(self, trained=trained, operating_point=point, extra=extra)
 
     def with_operating_point(self, point: OperatingPoint) -> Space:
         """The same space with that operating point. `SpaceError` for layers that are not here."""

@@ -41,6 +41,10 @@ class Trained:
         rows = torch.stack([sign * self._of(key) for key, sign in found]).sum(0)
         return {layer: Shift(row) for layer, row in zip(self.layers, rows, strict=True)}
 
+    def covers(self, source: str, target: str) -> bool:
+        """Whether there are vectors for this pair."""
+        return all(key in self.vectors for key, _ in parts(self.shape, source, target))
+
     @property
     def point(self) -> OperatingPoint:
         """Where these vectors are to be used."""
@@ -64,12 +68,15 @@ class Trained:
 
     def _of(self, key: Key) -> Tensor:
         if key not in self.vectors:
-            known = ", ".join(" to ".join(one) for one in self.vectors)
+            known = ", ".join(map(self._said, self.vectors))
             raise SpaceError(
-                f"There are no trained vectors for {' to '.join(key) or 'that pair'}, only for "
-                f"{known}. Train them with `langsteer train`, or use another estimator."
+                f"There are no trained vectors for {self._said(key)}, only for {known}. Train them "
+                "with `langsteer train`, or use another estimator."
             )
         return self.vectors[key]
+
+    def _said(self, key: Key) -> str:
+        return " as a ".join(key) if self.shape == "roles" else " to ".join(key)
 
 
 def parts(shape: Shape, source: str | None, target: str) -> list[tuple[Key, int]]:
