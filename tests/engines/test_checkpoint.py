@@ -342,6 +342,7 @@ except Exception as error:
 """
 
 
+@pytest.mark.slow
 def test_a_hub_that_is_not_reached_costs_seconds_and_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -57,6 +57,7 @@ for name in {names!r}:
 """
 
 
+@pytest.mark.slow
 def test_every_module_of_0_1_is_found_and_says_where_it_went() -> None:
     done = python(EVERY.format(modules=sorted(MOVED), names=sorted(NAMES)))
     assert done.returncode == 0, done.stderr

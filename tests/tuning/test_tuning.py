@@ -337,6 +337,7 @@ def test_a_damaged_entry_is_one_error_that_names_its_line(tmp_path: Path) -> Non
             Journal(path, {})
 
 
+@pytest.mark.slow
 def test_a_journal_is_of_one_space_one_lexicon_and_one_detector(tmp_path: Path) -> None:
     """Whatever changes an answer or its verdict is in the head, so the journal is refused."""
     heads = []
