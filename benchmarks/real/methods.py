@@ -44,6 +44,8 @@ class Setting:
     training: TrainingOptions
     spaces: Path | None = None
     """A folder for the spaces that are trained."""
+    estimators: Sequence[str] = ("difference",)
+    """What the statistics must suffice for: second moments cost more than all else."""
     _space: Space | None = None
     _gap: Gap | None = None
 
@@ -51,7 +53,7 @@ class Setting:
     def space(self) -> Space:
         """The statistics that all estimators share."""
         if self._space is None:
-            keep = keep_for(CLOSED, pooling=self.reading.pooling)
+            keep = keep_for(self.estimators, pooling=self.reading.pooling)
             self._space = fit(self.model, self.fitted, replace(self.reading, keep=keep))
         return self._space
 
@@ -92,6 +94,12 @@ UNFITTED: dict[str, Steered | None] = {
     "system-prompt": lambda _, target: Change(system=instruction("english", target).strip()),
 }
 """What nothing is estimated for."""
+
+
+def closed(conditions: Sequence[str]) -> tuple[str, ...]:
+    """The estimators among these conditions, and the difference, which others start from."""
+    named = [one.partition("@")[0] for one in conditions]
+    return tuple(dict.fromkeys(["difference", *(one for one in named if one in CLOSED)]))
 
 
 def prepare(name: str, setting: Setting) -> Prepared:

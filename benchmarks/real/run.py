@@ -31,7 +31,7 @@ from langsteer.evaluation.aggregate import Estimate
 from langsteer.fitting.reading import Reading
 from langsteer.training import TrainingOptions
 from langsteer.training.examples import ParallelText, read_texts
-from methods import Prepared, Setting, prepare
+from methods import Prepared, Setting, closed, prepare
 
 CONDITIONS = (
     "ceiling", "unsteered", "prompted-english", "prompted-target", "random", "difference", "mean",
@@ -39,6 +39,9 @@ CONDITIONS = (
 )  # fmt: skip
 FITTED = 400
 """Texts of each language that statistics are made of."""
+ASKED = 60
+"""Words in a language each that statistics of the prompts are made of; training takes twice that.
+"""
 CHATTED = 30
 """Texts of each language that a chat model is trained to answer, besides questions."""
 DEV = 44
@@ -84,8 +87,8 @@ def words_task(model: Model, _: News | None, count: int, steps: int) -> Task:
         )
         for one in word_task.items("dev", DEV)
     ]
-    texts = word_task.corpus("train")
-    setting = Setting(model, texts, Reading(pooling="last"), dev, texts, options)
+    fitted, trained = word_task.corpus("train", ASKED), word_task.corpus("train", 2 * ASKED)
+    setting = Setting(model, fitted, Reading(pooling="last"), dev, trained, options)
     return Task(word_task.items("test", count), word_task.measure, word_task.summary, setting)
 
 
@@ -133,6 +136,7 @@ def main() -> None:
     for name in tasks:
         task = TASKS[name](model, news, given.items, given.steps)
         task.setting.spaces = given.spaces
+        task.setting.estimators = closed(given.conditions.split(","))
         print(f"\n{name}, {Path(given.model).name}, {len(task.items)} items\n", flush=True)
         for condition in given.conditions.split(","):
             key = {"model": Path(given.model).name, "task": name, "condition": condition,

@@ -49,20 +49,19 @@ def items(split: str, count: int, seed: int = 0) -> list[WordItem]:
     return found
 
 
-def corpus(split: str, per_language: int | None = None) -> Corpus:
+def corpus(split: str, limit: int | None = None) -> Corpus:
     """The prompts of a split that ask for every language, aligned by word and its own language.
 
     A prompt's language is that in which its answer is due.
     """
-    rng = random.Random(1)
-    texts = []
-    for word in words(split)[:per_language]:
-        given = rng.choice(LANGUAGES)
-        texts += [
-            Text(prompt(word, given, output, shots(word)), output, f"{word.concept}-{given}")
-            for output in LANGUAGES
-            if output != given
-        ]
+    asked = [(word, given) for word in words(split) for given in LANGUAGES]
+    random.Random(1).shuffle(asked)
+    texts = [
+        Text(prompt(word, given, output, shots(word, given)), output, f"{word.concept}-{given}")
+        for word, given in asked[:limit]
+        for output in LANGUAGES
+        if output != given
+    ]
     return Corpus(tuple(texts), f"words-{split}")
 
 

@@ -168,7 +168,7 @@ def prompt(word: Word, source: str, output: str, shots: Sequence[Word]) -> str:
     return "\n".join([*lines, f'{_of(source)}: "{word.names[source]}" - {_of(output)}: "'])
 
 
-def shots(word: Word, seed: int = 0) -> list[Word]:
+def shots(word: Word, seed: str = "0") -> list[Word]:
     """The examples before a word: the same concepts in every language, never the word itself."""
     others = [one for one in words("train") if one.concept != word.concept]
     return random.Random(f"{seed} {word.concept}").sample(others, SHOTS)

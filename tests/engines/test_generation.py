@@ -168,3 +168,16 @@ def test_what_a_checkpoint_says_of_length_and_search_does_not_count(own: dict[st
     wanted = Model(hf, tiny.tokenizer()).generate(PROMPTS, max_new_tokens=8)
     hf.generation_config.update(**own)
     assert Model(hf, tiny.tokenizer()).generate(PROMPTS, max_new_tokens=8) == wanted
+
+
+def test_the_head_is_given_rows_without_gaps() -> None:
+    """A view with gaps costs a copy of the head's weights for each prompt."""
+    model = Model(tiny.make("llama"), tiny.tokenizer())
+    head, seen = model.hf.get_output_embeddings(), []
+    handle = head.register_forward_pre_hook(lambda _, args: seen.append(args[0].is_contiguous()))
+    model.generate(["abc", "defgh", "ij"], None, Generation(max_new_tokens=3))
+    handle.remove()
+    assert seen
+    assert all(seen)
+    model.close()
+    assert not head._forward_pre_hooks

@@ -74,8 +74,9 @@ def test_gradients_are_those_of_the_edit_that_will_be_made(model: Model, space: 
     pairs = [("de", "fr")]
     found = trained.trained
     assert found is not None
-    begin = {key: found.vectors[key] for key in keys_of("languages", pairs)}
-    vectors = Vectors("languages", begin, found.layers, torch.ones(2))
+    keys = keys_of("languages", pairs)
+    begin = torch.stack([found.vectors[key] for key in keys])
+    vectors = Vectors("languages", keys, found.layers, torch.ones(1, 2, 1), begin)
     trainer = Trainer(model, vectors, texts, replace(QUICK, learning_rate=1e-9))
     batch = next(batches(texts, texts.order, pairs, QUICK))
     loss = trainer.step(batch, 1.0)
@@ -85,6 +86,89 @@ def test_gradients_are_those_of_the_edit_that_will_be_made(model: Model, space: 
     moved = vectors.weight.data + 1e-3 * direction
     after = trainer.loss(batch, moved)
     assert (after - loss) / 1e-3 == pytest.approx(float(slope.norm()), rel=0.1)
+
+
+def test_checkpointing_changes_no_gradient(model: Model, space: Space) -> None:
+    kept = {name: module.training for name, module in model.hf.named_modules()}
+    whole = train(model, space, CORPUS, QUICK).trained
+    again = train(model, space, CORPUS, replace(QUICK, checkpointing=True)).trained
+    assert whole is not None
+    assert again is not None
+    for key in whole.vectors:
+        torch.testing.assert_close(whole.vectors[key], again.vectors[key])
+    assert kept == {name: module.training for name, module in model.hf.named_modules()}
+    assert not any("_gradient_checkpointing_func" in vars(one) for one in model.hf.modules())
+
+
+def test_checkpointing_keeps_the_input_of_each_layer_alone(model: Model, space: Space) -> None:
+    texts, pairs = read_texts(model, CORPUS, QUICK), [("de", "fr")]
+    keys = keys_of("pairs", pairs)
+
+    def held(checkpointing: bool) -> int:
+        options = replace(QUICK, checkpointing=checkpointing)
+        start = torch.ones(1, 2, space.model.width)
+        vectors = Vectors("pairs", keys, (0, 1), torch.ones(1, 2, 1), start)
+        trainer = Trainer(model, vectors, texts, options)
+        packed = 0
+
+        def count(tensor: torch.Tensor) -> torch.Tensor:
+            nonlocal packed
+            packed += tensor.numel()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+            trainer.step(next(batches(texts, texts.order, pairs, options)), 1.0)
+        return packed
+
+    assert held(True) < held(False)
+
+
+def test_a_model_whose_layers_cannot_be_computed_again_is_named(
+    model: Model, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("langsteer.training.checkpointing.FLAG", "nothing_has_this")
+    with pytest.raises(LangsteerError, match="without checkpointing"):
+        train(model, space, CORPUS, replace(QUICK, checkpointing=True))
+
+
+def test_strengths_stay_on_the_line_of_the_difference(model: Model, space: Space) -> None:
+    options = replace(QUICK, freedom="strengths", shape="pairs", patience=10)
+    trained = train(model, space, CORPUS, options).trained
+    assert trained is not None
+    assert trained.record["loss_after"] < trained.record["loss_before"]
+    for place, layer in enumerate(trained.layers):
+        delta = space.mean("fr", layer) - space.mean("de", layer)
+        mine = trained.maps("de", "fr")[layer].vector.double()
+        assert torch.cosine_similarity(mine, delta.double(), dim=0).abs() > 1 - 1e-6
+        assert place == 0 or mine.any()
+
+
+def test_a_language_asked_for_itself_is_trained_too(model: Model, space: Space) -> None:
+    options = replace(QUICK, shape="targets", same_language=0.5)
+    texts = read_texts(model, CORPUS, options)
+    pairs = [("de", "fr"), ("en", "fr")]
+    source = batches(texts, texts.order, pairs, options)
+    seen = [one.pair for _ in range(20) for one in next(source)]
+    assert 0.4 < sum(pair == ("fr", "fr") for pair in seen) / len(seen) < 0.6
+    assert set(seen) == {*pairs, ("fr", "fr")}
+    with pytest.raises(LangsteerError, match="no effect"):
+        replace(QUICK, shape="languages", same_language=0.5)
+
+
+def test_texts_that_are_no_translations_teach_the_language(model: Model, space: Space) -> None:
+    apart = Corpus(tuple(replace(text, concept=None) for text in CORPUS.texts), "apart")
+    options = replace(QUICK, continuation="any", patience=10)
+    record = train(model, space, apart, options).trained.record  # type: ignore[union-attr]
+    assert record["loss_after"] < record["loss_before"]
+    texts = read_texts(model, CORPUS, options)
+    said: dict[str, list[int]] = {language: [] for language in WORDS}
+    for concept in texts.order:
+        for language, ids in texts.prompts[concept].items():
+            word = model.tokenizer.decode(ids, skip_special_tokens=True).replace(" ", "").strip()
+            said[language].append(WORDS[language].index(word))
+    assert said["de"] != said["fr"]
+    with pytest.raises(LangsteerError, match="needs translated texts"):
+        replace(options, objective="distillation")
 
 
 def test_the_same_seed_trains_the_same(model: Model, space: Space) -> None:
@@ -197,6 +281,8 @@ def test_what_cannot_be_trained_is_said(model: Model, space: Space) -> None:
         {"objective": "x"},
         {"continuation": "x"},
         {"precision": "x"},
+        {"freedom": "x"},
+        {"same_language": 1.0, "shape": "roles"},
         {"steps": 0},
         {"held_out": 1.0},
         {"learning_rate": 0.0},

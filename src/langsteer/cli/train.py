@@ -31,8 +31,9 @@ def train(
         str,
         typer.Argument(
             metavar="CORPUS",
-            help="Parallel texts: JSONL, CSV or TSV file, or a folder with one text file per "
-            "language, aligned by line. Texts of one document should follow one another.",
+            help="Parallel texts (with --continuation any, any texts): JSONL, CSV or TSV file, or "
+            "a folder with one text file per language, aligned by line. Texts of one document "
+            "should follow one another.",
         ),
     ],
     space: SpaceFile,
@@ -59,11 +60,19 @@ def train(
             "the model comes to say what it says by itself after the translated prompt."
         ),
     ] = "likelihood",
+    freedom: Annotated[
+        str,
+        typer.Option(
+            help="What is trained of each vector: all of its coordinates, or its strengths, one "
+            "number for each layer."
+        ),
+    ] = "coordinates",
     continuation: Annotated[
         str | None,
         typer.Option(
             help="What follows a text. next: the next text of the corpus; own: what the model says "
-            "by itself after the translated text. Default: own with --chat, else next."
+            "by itself after the translated text; any: any text in the target language, for texts "
+            "that are no translations. Default: own with --chat, else next."
         ),
     ] = None,
     separator: Annotated[
@@ -89,6 +98,21 @@ def train(
             help="How far a coordinate moves in the first step, in units of its usual size.",
         ),
     ] = 0.006,
+    same_language: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=0.9,
+            help="Share of texts that are asked for in their own language, so that it is left as "
+            "it is. With the shapes roles and targets.",
+        ),
+    ] = 0.0,
+    checkpointing: Annotated[
+        bool,
+        typer.Option(
+            "--checkpointing", help="Take less memory and a third more time, for large models."
+        ),
+    ] = False,
     columns: CorpusColumns = CorpusColumns(),
     template: ChatTemplate = ChatTemplate(chat=False),
     seed: Seed = 0,
@@ -116,6 +140,7 @@ def train(
         layers=numbers(layers),
         shape=cast(Any, shape),
         objective=cast(Any, objective),
+        freedom=cast(Any, freedom),
         continuation=cast(Any, continuation or ("own" if chat.enabled else "next")),
         separator="\n" if separator is None else separator,
         chat=chat,
@@ -123,6 +148,8 @@ def train(
         steps=steps,
         batch=batch,
         learning_rate=rate,
+        same_language=same_language,
+        checkpointing=checkpointing,
         seed=seed,
     )
     both = tuple(one for one in fitted.languages if one in texts.languages)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from langsteer.data.corpus import Corpus
+from langsteer.data.corpus import Corpus, Text
 from langsteer.engines.transformers.chat import render
 from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.model import Model
 from langsteer.errors import CorpusError
 from langsteer.text.detect import Detector
+from langsteer.text.scripts import family_of
 from langsteer.training.options import TrainingOptions
 
+FEW = 16
+"""Fewer letters than this, two or three words, say little of a language among those of a script."""
 Ids = tuple[int, ...]
 Pair = tuple[str, str]
 
@@ -91,12 +95,15 @@ def read_texts(
 
     With the continuation `own` it is what the unsteered model says after the text in that language,
     where the detector finds it to be in it. No more texts are continued than training can use.
+    With `any` the texts of each language are shuffled, so that none is followed by its translation.
 
     Raises:
         CorpusError: no text stands in two languages, or none is followed by another.
         SteeringError: a chat template refuses a text.
     """
     by_concept: dict[str, dict[str, str]] = {}
+    if options.continuation == "any":
+        corpus = _shuffled(corpus, options.seed)
     for text in corpus.texts:
         if text.concept is not None:
             by_concept.setdefault(text.concept, {}).setdefault(text.language, text.text)
@@ -127,6 +134,17 @@ def read_texts(
             "that share concepts"
         )
     return Texts(order, prompts, following)
+
+
+def _shuffled(corpus: Corpus, seed: int) -> Corpus:
+    """The texts of each language in an order of their own; concepts are the places in it."""
+    rng = random.Random(seed)
+    found: list[Text] = []
+    for language in corpus.languages:
+        mine = [text for text in corpus.texts if text.language == language]
+        rng.shuffle(mine)
+        found += [replace(text, concept=str(place)) for place, text in enumerate(mine)]
+    return Corpus(tuple(found), corpus.name)
 
 
 def _asked(text: str, options: TrainingOptions) -> str:
@@ -171,9 +189,18 @@ def _own(
     found: dict[str, dict[str, Ids]] = {}
     for (concept, language), answer in zip(asked, answers, strict=True):
         ids = _plain(model, answer, options)
-        if ids and (detector is None or detector.agrees(detector.detect(answer), language)):
+        if ids and (detector is None or _in_language(answer, language, detector)):
             found.setdefault(concept, {})[language] = ids
     return found
+
+
+def _in_language(answer: str, language: str, detector: Detector) -> bool:
+    """Whether an answer is in a language; of few letters only the script is asked for."""
+    found = detector.detect(answer)
+    if detector.agrees(found, language):
+        return True
+    few = sum(map(str.isalpha, answer)) < FEW
+    return few and found.family == family_of(language)
 
 
 def _plain(model: Model, text: str, options: TrainingOptions) -> Ids:

@@ -13,11 +13,15 @@ from langsteer.errors import LangsteerError
 from langsteer.space.trained import SHAPES, Shape
 
 Objective = Literal["likelihood", "distillation"]
-Continuation = Literal["next", "own"]
+Continuation = Literal["next", "own", "any"]
+Freedom = Literal["coordinates", "strengths"]
 Precision = Literal["auto", "float32", "bfloat16"]
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 CONTINUATIONS: tuple[Continuation, ...] = get_args(Continuation)
+FREEDOMS: tuple[Freedom, ...] = get_args(Freedom)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+ACTING: tuple[Shape, ...] = ("roles", "targets")
+"""Shapes with which a language's shift to itself is not zero."""
 PLAIN = ChatOptions(enabled=False)
 
 
@@ -31,8 +35,13 @@ class TrainingOptions:
         shape: what has a vector: see `space.trained.parts`.
         objective: `likelihood`: what follows shall be likely; `distillation`: the steered model
             shall say what the unsteered one says after the translated prompt.
-        continuation: what follows a text: the `next` text of the corpus, or what the model says by
-            its `own` after the text in the target language.
+        freedom: what is trained of each vector: all `coordinates`, or one number for each layer,
+            the `strengths` of Δ there.
+        continuation: what follows a text: the `next` text of the corpus; what the model says by
+            its `own` after the text in the target language; or `any` text in the target language,
+            for texts that are no translations: that teaches the language alone.
+        same_language: the share of examples that ask for the language that the prompt is in: keeps
+            what needs no change as it is. For vectors that act on those: `roles` and `targets`.
         separator: what stands between a text and what follows it, where texts are no messages.
         chat: whether and how texts are messages of a conversation.
         scope: which positions are edited. What was generated is in the target language already, so
@@ -47,6 +56,8 @@ class TrainingOptions:
             looks in all.
         held_out: the share of texts that is kept to see when to stop.
         seed: of the order of examples.
+        checkpointing: whether activations are computed again in the backward pass: takes less
+            memory and a third more time (Chen et al., 2016, arXiv:1604.06174).
         precision: of matrix products: `auto` takes bfloat16 where the device is fast at it.
 
     Raises:
@@ -57,7 +68,9 @@ class TrainingOptions:
     layers: Sequence[int] | None = None
     shape: Shape = "roles"
     objective: Objective = "likelihood"
+    freedom: Freedom = "coordinates"
     continuation: Continuation = "next"
+    same_language: float = 0.0
     separator: str = "\n"
     chat: ChatOptions = PLAIN
     scope: str = "prompt"
@@ -69,12 +82,14 @@ class TrainingOptions:
     patience: int = 3
     held_out: float = 0.1
     seed: int = 0
+    checkpointing: bool = False
     precision: Precision = "auto"
 
     def __post_init__(self) -> None:
         _one_of("shape", self.shape, SHAPES)
         _one_of("objective", self.objective, OBJECTIVES)
         _one_of("continuation", self.continuation, CONTINUATIONS)
+        _one_of("freedom", self.freedom, FREEDOMS)
         _one_of("precision", self.precision, PRECISIONS)
         Scope.parse(self.scope)
         for name in ("max_prompt", "max_continuation", "steps", "batch", "patience"):
@@ -82,6 +97,21 @@ class TrainingOptions:
                 raise LangsteerError(f"{name} must be at least 1, not {getattr(self, name)}")
         if not 0 < self.held_out < 1:
             raise LangsteerError(f"held_out must lie between 0 and 1, not be {self.held_out}")
+        if not 0 <= self.same_language < 1:
+            raise LangsteerError(
+                f"same_language must be at least 0 and below 1, not {self.same_language}"
+            )
+        if self.same_language and self.shape not in ACTING:
+            raise LangsteerError(
+                f"with the shape {self.shape!r} a language's shift to itself is nothing or not "
+                f"trained, so same_language has no effect: leave it out, or take the shape "
+                f"{' or '.join(ACTING)}"
+            )
+        if self.continuation == "any" and self.objective == "distillation":
+            raise LangsteerError(
+                "distillation needs translated texts, and with the continuation 'any' there are "
+                "none: take the objective 'likelihood'"
+            )
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
             raise LangsteerError(f"learning_rate must be above 0, not {self.learning_rate}")
 

@@ -26,7 +26,7 @@ from langsteer.training.checkpoint import TrainingState
 from langsteer.training.examples import Texts, read_texts
 from langsteer.training.options import TrainingOptions
 from langsteer.training.shapes import Vectors
-from langsteer.training.start import at_one_layer, differences, keys_of, scales
+from langsteer.training.start import at_one_layer, differences, keys_of, unit_of
 from langsteer.training.trainer import Trainer, batches, frozen
 
 LOOKS = 8
@@ -101,7 +101,6 @@ class _Run:
     concepts: Sequence[str]
     pairs: Sequence[tuple[str, str]]
     held_out: Sequence[Any]
-    start: Tensor
     unsteered: float
     curve: list[dict[str, float]] = field(default_factory=list)
     best: Tensor | None = None
@@ -118,17 +117,17 @@ class _Run:
     ) -> _Run:
         keys, layers = keys_of(options.shape, pairs), tuple(options.layers or ())
         found = differences(space, options.shape, keys, layers)
-        empty = {key: torch.zeros_like(rows) for key, rows in zip(keys, found, strict=True)}
-        vectors = Vectors(options.shape, empty, layers, scales(found))
+        unit = unit_of(found, options.freedom)
+        nothing = torch.zeros_like(found[..., :1] if options.freedom == "strengths" else found)
+        vectors = Vectors(options.shape, keys, layers, unit, nothing)
         trainer = Trainer(model, vectors, texts, options)
         concepts, last = texts.split(options.held_out)
         held_out = texts.examples(last, pairs)[:HELD_OUT]
         if not held_out:
             raise CorpusError("no held-out text stands in two of the languages; give more texts")
-        start = at_one_layer(found, lambda at: trainer.loss(held_out, at))
-        unsteered = trainer.loss(held_out, torch.zeros_like(found))
-        vectors.weight.data = start / vectors.scale
-        return cls(trainer, texts, concepts, pairs, held_out, start, unsteered)
+        unsteered = trainer.loss(held_out)
+        vectors.weight.data = at_one_layer(found, unit, lambda at: trainer.loss(held_out, at))
+        return cls(trainer, texts, concepts, pairs, held_out, unsteered)
 
     @property
     def vectors(self) -> Vectors:

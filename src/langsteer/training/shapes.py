@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,22 +13,23 @@ from langsteer.space.trained import Key, Shape, parts
 class Vectors(nn.Module):
     """Trained vectors `[keys, layers, d]`, and the shifts of pairs that they make.
 
-    They are trained in units of `scale [layers]`, so that a step is as large at each layer as its
-    difference of means allows.
+    What is trained, `weight`, is multiplied by `unit`, which broadcasts to the vectors: with
+    `[1, layers, 1]` it is every coordinate, and a step is as large at each layer as its difference
+    of means allows; with `[keys, layers, d]` and a weight `[keys, layers, 1]`, how much of that
+    unit there is.
     """
 
     def __init__(
-        self, shape: Shape, begin: Mapping[Key, Tensor], layers: Sequence[int], scale: Tensor
+        self, shape: Shape, keys: Sequence[Key], layers: Sequence[int], unit: Tensor, weight: Tensor
     ) -> None:
         super().__init__()
         self.shape, self.layers = shape, tuple(layers)
-        self.keys = {key: row for row, key in enumerate(begin)}
-        self.scale = scale[None, :, None]
-        self.weight = nn.Parameter(torch.stack(list(begin.values())) / self.scale)
+        self.keys = {key: row for row, key in enumerate(keys)}
+        self.unit, self.weight = unit, nn.Parameter(weight)
 
     def shifts(self, pairs: Sequence[tuple[str, str]]) -> Tensor:
         """`[pairs, layers, d]`: what each pair adds."""
-        return torch.einsum("pk,kld->pld", self._signs(pairs), self.weight * self.scale)
+        return torch.einsum("pk,kld->pld", self._signs(pairs), self.weight * self.unit)
 
     def _signs(self, pairs: Sequence[tuple[str, str]]) -> Tensor:
         """`[pairs, keys]`: how often each vector counts."""
@@ -40,5 +41,5 @@ class Vectors(nn.Module):
 
     def values(self) -> dict[Key, Tensor]:
         """Key → `[layers, d]`, as they are now."""
-        whole = (self.weight * self.scale).detach().clone()
+        whole = (self.weight * self.unit).detach().clone()
         return {key: whole[row] for key, row in self.keys.items()}

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from langsteer.space.space import Space
 from langsteer.space.trained import Key, Shape, parts
+from langsteer.training.options import Freedom
 
 CANDIDATES = 6
 """Layers that are tried."""
@@ -39,25 +40,30 @@ def differences(space: Space, shape: Shape, keys: Sequence[Key], layers: Sequenc
     return torch.stack(list(map(one, keys))).float()
 
 
-def scales(found: Tensor) -> Tensor:
-    """`[layers]`: the root mean square of the coordinates of all differences."""
-    return found.square().mean((0, 2)).sqrt().clamp_min(torch.finfo(found.dtype).tiny)
+def unit_of(found: Tensor, freedom: Freedom) -> Tensor:
+    """What a weight of 1 stands for.
+
+    `[1, layers, 1]`, the root mean square of the coordinates of all differences at a layer; or, if
+    strengths are trained, the differences `[keys, layers, d]` themselves.
+    """
+    if freedom == "strengths":
+        return found
+    return found.square().mean((0, 2), keepdim=True).sqrt().clamp_min(_tiny(found))
 
 
-def at_one_layer(found: Tensor, loss: Callable[[Tensor], float]) -> Tensor:
-    """The differences at the layer of least loss, and zeros at the others."""
-    places = sorted(
-        {
-            round(place)
-            for place in torch.linspace(
-                0, found.shape[1] - 1, min(CANDIDATES, found.shape[1])
-            ).tolist()
-        }
-    )
+def at_one_layer(found: Tensor, unit: Tensor, loss: Callable[[Tensor], float]) -> Tensor:
+    """The weight that makes the differences at the layer of least loss, and nothing elsewhere."""
+    whole = torch.ones_like(found[..., :1]) if unit.shape == found.shape else found / unit
+    count = min(CANDIDATES, found.shape[1])
+    places = sorted({round(one) for one in torch.linspace(0, found.shape[1] - 1, count).tolist()})
 
     def at(place: int) -> Tensor:
-        kept = torch.zeros_like(found)
-        kept[:, place] = found[:, place]
+        kept = torch.zeros_like(whole)
+        kept[:, place] = whole[:, place]
         return kept
 
     return min(map(at, places), key=loss)
+
+
+def _tiny(found: Tensor) -> float:
+    return torch.finfo(found.dtype).tiny

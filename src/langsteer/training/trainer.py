@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch import Tensor
 from langsteer.edits.scope import Scope
 from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.steered import bos_tokens
+from langsteer.training.checkpointing import recomputing
 from langsteer.training.editing import ShiftEditor, shifted
 from langsteer.training.examples import ParallelText, Texts
 from langsteer.training.forcing import Forced, Head, picked
@@ -39,39 +40,54 @@ class Trainer:
     def step(self, batch: Sequence[ParallelText], rate: float) -> float:
         """One step on a batch, at a share of the learning rate; the loss before it."""
         self.optimiser.param_groups[0]["lr"] = rate * self.options.learning_rate
-        loss = self._loss(batch)
         self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        with self._recomputed(), self._loss(batch) as loss:
+            loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         return float(loss.detach())
 
     @torch.no_grad()
-    def loss(self, examples: Sequence[ParallelText], vectors: Tensor | None = None) -> float:
-        """The mean loss over examples in nats a token; with other vectors if they are given."""
+    def loss(self, examples: Sequence[ParallelText], weight: Tensor | None = None) -> float:
+        """The mean loss over examples in nats a token; with another weight if one is given."""
         kept = self.vectors.weight.data
-        if vectors is not None:
-            self.vectors.weight.data = vectors / self.vectors.scale
+        if weight is not None:
+            self.vectors.weight.data = weight
         try:
             total = tokens = 0.0
             for part in in_batches(examples, self.options.batch):
                 size = sum(len(one.following) for one in part)
-                total, tokens = total + size * float(self._loss(part)), tokens + size
+                with self._loss(part) as loss:
+                    total, tokens = total + size * float(loss), tokens + size
         finally:
             self.vectors.weight.data = kept
         return total / tokens
 
-    def _loss(self, batch: Sequence[ParallelText]) -> Tensor:
-        """The mean loss in nats for each token that follows."""
+    @contextmanager
+    def _loss(self, batch: Sequence[ParallelText]) -> Iterator[Tensor]:
+        """The mean loss in nats for each token that follows.
+
+        The shifts stay in force until the end: layers may be computed again in a backward pass.
+        """
         forced = Forced.of(self.model, [(one.prompt, one.following) for one in batch])
-        with products(self.model.stream.device, self.options.precision):
-            with self._shifted(batch, forced):
+        theirs = self._translated(batch) if self.options.objective == "distillation" else None
+        with self._shifted(batch, forced):
+            with products(self.model.stream.device, self.options.precision):
                 mine = self._head.log_probabilities(forced)
-            if self.options.objective == "likelihood":
-                return -picked(mine, self._head.places(forced)).mean()
-            with torch.no_grad():
-                asked = [(one.translated, one.following) for one in batch]
-                theirs = self._head.log_probabilities(Forced.of(self.model, asked))
-        return (theirs.exp() * (theirs - mine)).sum(-1).mean()
+                if theirs is None:
+                    loss = -picked(mine, self._head.places(forced)).mean()
+                else:
+                    loss = (theirs.exp() * (theirs - mine)).sum(-1).mean()
+            yield loss
+
+    @torch.no_grad()
+    def _translated(self, batch: Sequence[ParallelText]) -> Tensor:
+        """`[n, tokens]`: what the unsteered model makes of the translated prompts."""
+        asked = Forced.of(self.model, [(one.translated, one.following) for one in batch])
+        with products(self.model.stream.device, self.options.precision):
+            return self._head.log_probabilities(asked)
+
+    def _recomputed(self) -> AbstractContextManager[None]:
+        return recomputing(self.model) if self.options.checkpointing else nullcontext()
 
     @contextmanager
     def _shifted(self, batch: Sequence[ParallelText], forced: Forced) -> Iterator[None]:
@@ -90,16 +106,21 @@ def batches(
 ) -> Iterator[list[ParallelText]]:
     """Batches without end: every pair equally often, examples of like length together.
 
-    The same seed gives the same batches.
+    A share of them, if that is wanted, asks each target for itself. The same seed gives the same
+    batches.
     """
     rng = random.Random(options.seed)
     order: list[tuple[str, str]] = []
+    same = [(target, target) for target in sorted({target for _, target in pairs})]
     while True:
         pool: list[ParallelText] = []
         while len(pool) < POOL * options.batch:
             if not order:
                 order = rng.sample(pairs, len(pairs))
-            one = texts.example(rng.choice(concepts), order.pop())
+            pair = order.pop()
+            if options.same_language and rng.random() < options.same_language:
+                pair = rng.choice(same)
+            one = texts.example(rng.choice(concepts), pair)
             if one is not None:
                 pool.append(one)
         found = list(in_batches(pool, options.batch))

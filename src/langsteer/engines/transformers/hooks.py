@@ -21,6 +21,7 @@ from weakref import WeakKeyDictionary, ref
 import torch
 from torch import Tensor, nn
 
+from langsteer.engines.transformers.head import output_head, whole_rows
 from langsteer.errors import ModelError, SteeringError
 
 _T = TypeVar("_T")
@@ -148,6 +149,9 @@ class Hooks:
             layer.register_forward_hook(partial(self._layer, index))
             for index, layer in enumerate(layers)
         ]
+        head = output_head(model)
+        if head is not None:
+            self._handles.append(head.register_forward_pre_hook(whole_rows))
         self._model = ref(model)
         self._open: dict[Editor, _Block] = {}
         _watch_threads()
