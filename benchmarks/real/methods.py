@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from conditions import Change, Steered
+from loreft import RANK, train_loreft
 from prompting import instruction
 
 from langsteer.data.corpus import Corpus
 from langsteer.edits.edit import Edit
+from langsteer.engines.transformers.chat import ChatOptions
 from langsteer.engines.transformers.model import Model
 from langsteer.estimators.registry import keep_for
 from langsteer.evaluation.random_control import random_like
@@ -20,7 +22,10 @@ from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, Space
 from langsteer.training import TrainingOptions
 from langsteer.training.examples import ParallelText
+from langsteer.training.forcing import negative_log_likelihood
+from langsteer.training.options import PLAIN
 from langsteer.tuning.forced import Gap, rank_by_forcing
+from peers import PEERS, Candidate, Material
 
 CLOSED = (
     "difference", "mean", "centred", "effects", "exchange", "erasure", "transport", "regression",
@@ -44,6 +49,7 @@ class Setting:
     training: TrainingOptions
     spaces: Path | None = None
     """A folder for the spaces that are trained."""
+    chat: ChatOptions = PLAIN
     estimators: Sequence[str] = ("difference",)
     """What the statistics must suffice for: second moments cost more than all else."""
     _space: Space | None = None
@@ -86,6 +92,8 @@ class Prepared:
     chosen: str = ""
 
 
+TRAINED = ("shape", "scope", "objective", "continuation", "freedom")
+"""What may stand behind `trained`, in this order."""
 UNFITTED: dict[str, Steered | None] = {
     "ceiling": None,
     "unsteered": lambda *_: None,
@@ -107,13 +115,17 @@ def prepare(name: str, setting: Setting) -> Prepared:
 
     `ceiling` (the translated prompt), `unsteered`, `prompted-english` and `prompted-target` (an
     instruction in English or in the target language), `system-prompt`, `random` (as large as the
-    difference), an estimator, or `trained`, with a shape, a scope and an objective if not the usual
-    ones: `trained:pairs:all:distillation`.
+    difference), a peer (see peers.py, loreft.py), an estimator, or `trained`, with what of its
+    options is not as usual: `trained:pairs:all:distillation:own`, see `TRAINED`.
     """
     if name in UNFITTED:
         return Prepared(UNFITTED[name])
     if name.startswith("trained"):
         return _trained(name, setting)
+    if name in PEERS:
+        return _peer(name, setting)
+    if name == "loreft":
+        return _loreft(setting)
     space = setting.space
     name, _, place = name.partition("@")
     point = (
@@ -129,8 +141,28 @@ def prepare(name: str, setting: Setting) -> Prepared:
     return Prepared(_edits(edit), _said(point))
 
 
+def _peer(name: str, setting: Setting) -> Prepared:
+    material = Material(setting.model, setting.space, setting.fitted, setting.chat)
+    items = [(one.prompt, one.following) for one in setting.gap.texts]
+
+    def recovered(candidate: Candidate) -> float:
+        edits = [candidate.edit(*one.pair) for one in setting.gap.texts]
+        cost = float(negative_log_likelihood(setting.model, items, edits).sum())
+        return setting.gap.recovered(cost)
+
+    best = max(PEERS[name](material), key=recovered)
+    return Prepared(_edits(best.edit), best.label)
+
+
+def _loreft(setting: Setting) -> Prepared:
+    began = time.perf_counter()
+    found = train_loreft(setting.model, setting.trained, setting.training)
+    said = f"rank {RANK}, {setting.training.steps} steps, {time.perf_counter() - began:.0f} s"
+    return Prepared(_edits(found), said)
+
+
 def _trained(name: str, setting: Setting) -> Prepared:
-    given = dict(zip(("shape", "scope", "objective"), name.split(":")[1:], strict=False))
+    given = dict(zip(TRAINED, name.split(":")[1:], strict=False))
     options = replace(setting.training, **given)  # type: ignore[arg-type]
     fitted, began = setting.space, time.perf_counter()
     space = fitted.train(setting.model, setting.trained, options, progress=True)

@@ -103,6 +103,7 @@ def chat_task_of(model: Model, news: News, count: int, steps: int) -> Task:
     reading = Reading(chat="user", pooling="tokens")
     examples = dev.examples(dev.order * (DEV // len(dev.order) + 1), PAIRS)[:DEV]
     setting = Setting(model, news.corpus("train", FITTED), reading, examples, texts, options)
+    setting.chat = chat_task.CHAT
     return Task(chat_task.items("test", count), chat_task.measure, chat_task.summary, setting)
 
 

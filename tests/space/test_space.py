@@ -381,3 +381,25 @@ def test_points_are_checked(values, named):
 def test_a_scope_is_kept_in_its_shortest_form():
     assert OperatingPoint((1,), scope="end[-1:0]").scope == "prompt_last"
     assert OperatingPoint((1,), scope="end[0:]").scope == "end[0:]"
+
+
+@pytest.mark.parametrize("factor", [1e-3, 30.0, 1e6])
+def test_languages_are_compared_whatever_the_size_of_a_coordinate(space, factor):
+    """A coordinate that is large within every language says no more than another."""
+    size = torch.ones(tiny.WIDTH, dtype=torch.float64)
+    size[3] = factor
+    larger = {
+        language: replace(part, mean=part.mean * size, scatter=part.scatter * size**2)
+        for language, part in space.statistics.moments.items()
+    }
+    scaled = replace(space, statistics=replace(space.statistics, moments=larger))
+    torch.testing.assert_close(scaled.standardised_means(1), space.standardised_means(1))
+    assert not torch.allclose(scaled.mean("de", 1), space.mean("de", 1))
+
+
+def test_without_two_texts_of_a_language_the_units_are_those_of_the_latents(space):
+    alone = Statistics.empty((0,), tiny.WIDTH, LANGUAGES, pooling="text")
+    z = normal(4, 1, tiny.WIDTH, seed=1)
+    alone.update(z, torch.ones(4), list(LANGUAGES), ["x"] * 4, tokens=[1] * 4)
+    means = replace(space, statistics=alone).standardised_means(0)
+    torch.testing.assert_close(means[0], alone.mean("de", 0).double())

@@ -232,6 +232,18 @@ def test_shares_sum_to_one(seed, missing, adjusted):
     assert all(bool((part >= -1e-12).all()) for part in shares)
 
 
+@pytest.mark.parametrize("factor", [1.0, 1e4])
+def test_mean_shares_do_not_depend_on_the_size_of_a_coordinate(factor):
+    size = torch.ones(WIDTH, dtype=torch.float64)
+    size[0] = factor
+    rows = texts(3)
+    scaled = [(latent * size, *rest) for latent, *rest in rows]
+    mine, theirs = (fold(one).alignment.coordinate_shares() for one in (rows, scaled))
+    torch.testing.assert_close(mine.language, theirs.language)
+    torch.testing.assert_close(mine.concept, theirs.concept)
+    torch.testing.assert_close(sum(mine), torch.ones(LAYERS, dtype=torch.float64))
+
+
 def test_shares_of_balanced_data_are_the_analysis_of_variance():
     rows = texts(11)
     z = torch.stack([row[0] for row in rows]).reshape(12, len(LANGUAGES), LAYERS, WIDTH)

@@ -36,7 +36,7 @@ from langsteer.engines.transformers.prefix import can_share, shared_prefix
 from langsteer.engines.transformers.stream import ResidualStream
 from langsteer.errors import LangsteerError, SpaceError
 from langsteer.evaluation.cases import Case, Outcome, cases, ordered_pairs, sample_cases
-from langsteer.evaluation.judge import Verdict
+from langsteer.evaluation.judge import Judge, Verdict, has_meaning
 from langsteer.evaluation.objective import objective
 from langsteer.evaluation.runner import Asking, Runner
 from langsteer.fitting.fit import fit
@@ -44,6 +44,7 @@ from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, PairPoint, Space
 from langsteer.statistics import Statistics
 from langsteer.text.degeneration import degenerate as repeats
+from langsteer.text.detect import default_detector
 from langsteer.tuning import (
     Journal,
     SearchOptions,
@@ -56,6 +57,7 @@ from langsteer.tuning import (
 from langsteer.tuning.cases import in_order
 from langsteer.tuning.comparing import compare, surely_better
 from langsteer.tuning.degenerate import is_degenerate
+from langsteer.tuning.parallel import forced_texts
 from langsteer.tuning.prediction import rank_correlation
 from langsteer.tuning.table import place
 
@@ -687,3 +689,64 @@ def test_a_layer_that_looks_at_other_rows_is_found_out() -> None:
     stream.layers[1].forward = crowded
     assert not can_share(stream, 1)
     assert stream.layers[1].forward is crowded
+
+
+@pytest.fixture(scope="module")
+def asked_again() -> tuple[Model, Space, PromptSet]:
+    """The embedded model with questions that stand in every language."""
+    model = Model.from_pretrained(str(MODEL))
+    space = fit(model, matching_corpus(), Reading(pooling="last"))
+    languages = ("de", "en", "fr")
+    chosen = [one for one in prompts("tune", 40).prompts if one.language in languages]
+    return model, space, replace(prompts("tune", 40), prompts=tuple(chosen))
+
+
+def test_what_a_steered_model_should_say_is_its_answer_to_the_translated_prompt(
+    asked_again: tuple[Model, Space, PromptSet],
+) -> None:
+    model, space, given = asked_again
+    runner = Runner(model, space, Judge(given, default_detector(space.languages)), Asking(16))
+    every = cases(given, ordered_pairs(["de", "en", "fr"]))
+    texts = forced_texts(runner, given, every)
+    assert len(texts) > 12
+    known = {one.text: one for one in given.prompts}
+    for one in texts:
+        prompt, other = (
+            known[model.tokenizer.decode(ids, skip_special_tokens=True)]
+            for ids in (one.prompt, one.translated)
+        )
+        assert (prompt.language, other.language) == one.pair
+        assert (prompt.family, prompt.concepts) == (other.family, other.concepts)
+        answer = other.answer(model.tokenizer.decode(one.following, skip_special_tokens=True))
+        assert has_meaning(answer, other, one.pair[1])
+
+
+@pytest.mark.slow
+def test_ranked_by_forcing_few_answers_confirm_a_choice_that_is_as_good(
+    asked_again: tuple[Model, Space, PromptSet],
+) -> None:
+    model, space, given = asked_again
+    options = TuningOptions(
+        layers=(0, 2, 4, 6), scopes=("all",), languages=("de", "en", "fr"), asking=Asking(16),
+        budget=6000, quiet=True,
+    )  # fmt: skip
+    forced = tune_space(model, space, given, replace(options, ranking="forcing"))
+    searched = tune_space(model, space, given, options)
+    assert forced.tokens < searched.tokens
+    assert forced.point.scores["objective"] > searched.point.scores["objective"] - 0.05
+    recovered = [one.recovered for one in forced.ranked]
+    assert recovered == sorted(recovered, reverse=True)
+    assert {one.point.layers for one in forced.ranked} == {(0,), (2,), (4,), (6,)}
+
+
+def test_forcing_without_translated_prompts_is_refused(
+    asked_again: tuple[Model, Space, PromptSet],
+) -> None:
+    model, space, given = asked_again
+    alone = replace(
+        given, prompts=tuple(replace(one, concepts=(one.text,)) for one in given.prompts)
+    )
+    with pytest.raises(LangsteerError, match="there are 0, and 12 are needed"):
+        tune_space(model, space, alone, TuningOptions(ranking="forcing", quiet=True))
+    with pytest.raises(LangsteerError, match="choose answers, forcing"):
+        TuningOptions(ranking="x")  # type: ignore[arg-type]

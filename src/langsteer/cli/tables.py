@@ -32,7 +32,7 @@ def inspection(space: Space, layer: int | None = None) -> dict[str, Any]:
     """
     point = space.operating_point or space.default_point()
     chosen = point.layers[0] if layer is None else layer
-    means = torch.stack([space.mean(language, chosen) for language in space.languages]).double()
+    means = space.standardised_means(chosen)
     distances = torch.cdist(means, means)
     return {
         "model": space.model.name,
@@ -51,6 +51,7 @@ def inspection(space: Space, layer: int | None = None) -> dict[str, Any]:
             }
             for row, language in enumerate(space.languages)
         ],
+        "unit": "standard deviations within languages, coordinate by coordinate",
         "layers": [asdict(one) for one in delta_quality(space.statistics)],
         "increments": increments_as_json(space.increments),
         "trained": trained_as_json(space.trained),
@@ -111,7 +112,12 @@ def _turn(chat: str | None) -> str:
 
 
 def _languages_table(found: dict[str, Any]) -> Table:
-    table = Table(title=f"languages at layer {found['layer']}", title_justify="left")
+    table = Table(
+        title=f"languages at layer {found['layer']}",
+        title_justify="left",
+        caption=f"distances in {found['unit']}",
+        caption_justify="left",
+    )
     for column in ("tag", "language"):
         table.add_column(column)
     table.add_column("texts", justify="right")

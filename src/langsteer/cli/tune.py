@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -50,6 +50,15 @@ def tune(
     estimators: Annotated[
         str, typer.Option(metavar="NAME[,NAME…]", help="Estimators to try.")
     ] = "difference",
+    rank_by: Annotated[
+        str,
+        typer.Option(
+            metavar="answers|forcing",
+            help="What ranks the candidates: their answers, or teacher forcing, which needs "
+            "prompts that stand in several languages with the same concepts, and takes answers "
+            "only to confirm.",
+        ),
+    ] = "answers",
     budget: Annotated[
         int, typer.Option(min=1, help="About how many tokens to generate in all.")
     ] = 50_000,
@@ -86,6 +95,7 @@ def tune(
         estimators=[name.strip() for name in estimators.split(",")],
         languages=tags(languages, fitted.languages),
         per_pair=per_pair,
+        ranking=cast(Any, rank_by),
         budget=budget,
         asking=Asking(max_new_tokens, template.options()),
         split=prompts.stem,

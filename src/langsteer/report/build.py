@@ -137,8 +137,8 @@ def _condition(name: str, found: Scores) -> data.ConditionResult:
 
 
 def _language_map(space: Space, layer: int) -> data.LanguageMap:
-    """The first two principal components of the language means at one layer."""
-    means = np.stack([space.mean(language, layer).numpy() for language in space.languages])
+    """The first two principal components of the standardised language means at one layer."""
+    means = space.standardised_means(layer).numpy()
     centred = means - means.mean(0)
     left, values, _ = np.linalg.svd(centred, full_matrices=False)
     shares = values**2 / (values**2).sum()
@@ -166,7 +166,7 @@ def _shares(space: Space) -> list[data.ShareOfVariance]:
     alignment = space.statistics.alignment
     if not alignment.concepts:
         return []
-    found = alignment.shares()
+    found = alignment.coordinate_shares()
     columns = zip(found.concept.tolist(), found.language.tolist(), found.rest.tolist(), strict=True)
     return [
         data.ShareOfVariance(layer, *row) for layer, row in zip(space.layers, columns, strict=True)

@@ -138,7 +138,7 @@ class LanguageMap:
 
 @dataclass(frozen=True, slots=True)
 class ShareOfVariance:
-    """The shares of the variance of the latents of one layer; the three sum to one."""
+    """The mean shares of the variance of a coordinate at one layer; the three sum to one."""
 
     layer: int
     concept: float

@@ -214,6 +214,21 @@ class Space:
         """`[d]` float64: mean latent of a language. `LanguageError`, `SpaceError` as for `map`."""
         return self.statistics.mean(choose(language, self.languages), layer)
 
+    def standardised_means(self, layer: int) -> Tensor:
+        """`[languages, d]` float64: the means, each coordinate in units of its standard deviation
+        within languages.
+
+        In some models a single coordinate holds half of what lies between languages, and changing
+        it changes nothing; it varies as much within a language. So languages are compared in these
+        units. Where no language has two texts, the units are those of the latents.
+        """
+        means = torch.stack([self.mean(language, layer) for language in self.languages]).double()
+        deviation = self.statistics.within_variance()[self.statistics.at(layer)].sqrt()
+        if not deviation.any():
+            return means
+        varies = deviation > 0
+        return torch.where(varies, means / torch.where(varies, deviation, 1.0), 0.0)
+
     def map(self, source: str | None, target: str, layer: int, estimator: str | None = None) -> Map:
         """The map of latents at `layer` from one language to another.
 

@@ -210,6 +210,20 @@ class Alignment:
         shared = 1 - self.rest_variance() / whole
         return torch.where(whole > 0, shared, torch.zeros_like(shared)).clamp(0, 1)
 
+    def coordinate_shares(self) -> Shares:
+        """As `shares`, each coordinate's own on average, however large the coordinate is.
+
+        In some models one coordinate holds half of the variance, and the output does not feel it.
+        """
+        if not self.concepts:
+            return self.shares()
+        parts = torch.stack(self._squares())
+        total = parts.sum(0)
+        varies = total > 0
+        each = torch.where(varies, parts / torch.where(varies, total, torch.ones_like(total)), 0.0)
+        concept, language, _ = each.sum(-1) / varies.sum(-1).clamp_min(1)
+        return Shares(concept, language, 1 - concept - language)
+
     def shares(self, *, adjusted: bool = False) -> Shares:
         """Shares of the total scatter per layer due to concept, language and rest; they sum to 1.
 

@@ -186,6 +186,14 @@ class Statistics:
         """`[K, d]`: mean latents of all languages at `layer`, in the order `languages`."""
         return torch.stack([self.mean(language, layer) for language in self.languages])
 
+    def within_variance(self) -> Tensor:
+        """`[layers, d]`: variance of the latents within languages, pooled; 0 with a text each."""
+        parts = [part for part in self.moments.values() if part.texts > 1]
+        if not parts:
+            return torch.zeros(len(self.layers), self.width, dtype=torch.float64)
+        scatter = torch.stack([part.scatter for part in parts]).sum(0)
+        return scatter / sum(part.degrees for part in parts)
+
     def covariance(self, layer: int, language: str | None = None) -> Tensor:
         """`[d, d]`: covariance within `language`, or pooled within all languages (None).
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from langsteer.edits.maps.base import rounded, wide_dtype
-from langsteer.engines.transformers.hooks import Forward, PromptTokens
+from langsteer.engines.transformers.hooks import Editor, Forward, PromptTokens
 from langsteer.engines.transformers.stream import ResidualStream
 
 
@@ -50,7 +50,7 @@ class ShiftEditor:
 
 
 @contextmanager
-def shifted(stream: ResidualStream, editor: ShiftEditor) -> Iterator[None]:
+def shifted(stream: ResidualStream, editor: Editor) -> Iterator[None]:
     """Let the shifts act on forward passes of this context."""
     with stream.hooks.editing(editor):
         yield

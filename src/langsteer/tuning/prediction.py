@@ -87,18 +87,9 @@ def _spread(statistics: Statistics, row: int, delta: Tensor) -> Tensor:
     try:
         covariance = statistics.covariance(statistics.layers[row])
     except SpaceError:
-        variance = _within(statistics)[row]
+        variance = statistics.within_variance()[row]
         return (delta.square() * variance).sum(-1)
     return ((delta @ covariance) * delta).sum(-1)
-
-
-def _within(statistics: Statistics) -> Tensor:
-    """`[layers, d]`: variance of texts within languages, pooled."""
-    parts = [part for part in statistics.moments.values() if part.texts > 1]
-    if not parts:
-        return torch.zeros(len(statistics.layers), statistics.width, dtype=torch.float64)
-    scatter = torch.stack([part.scatter for part in parts]).sum(0)
-    return scatter / sum(part.degrees for part in parts)
 
 
 def _language_share(statistics: Statistics) -> Tensor:
@@ -107,7 +98,7 @@ def _language_share(statistics: Statistics) -> Tensor:
         return statistics.alignment.shares(adjusted=True).language
     means = torch.stack([part.mean for part in statistics.moments.values()], 1)
     between = means.var(1, correction=0).sum(-1)
-    whole = between + _within(statistics).sum(-1)
+    whole = between + statistics.within_variance().sum(-1)
     return torch.where(whole > 0, between / whole, torch.zeros_like(whole))
 
 

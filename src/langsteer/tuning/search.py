@@ -22,6 +22,7 @@ from langsteer.tuning import strength
 from langsteer.tuning.cases import in_order
 from langsteer.tuning.comparing import compare
 from langsteer.tuning.evaluator import Answering, Evaluator
+from langsteer.tuning.forced import ForcedTrial
 from langsteer.tuning.halving import FINALISTS, FIRST, halve
 from langsteer.tuning.journal import Journal
 from langsteer.tuning.pairs import own_points
@@ -34,6 +35,12 @@ STRENGTH = 0.75
 DUEL = 0.9
 """The shares of the budget that may have been spent when these stages end."""
 STRENGTHS_EXPECTED = 5
+CONFIRMED = 4
+"""How many of the points that were ranked by teacher forcing are asked."""
+CONFIRMING = 48
+"""On so many cases."""
+SHARE_CONFIRMING = 0.2
+"""The share of the budget that may be generated then."""
 OTHERS = 2
 OnProgress = Callable[[int, str], None]
 """Called after every batch with the tokens that it cost, and the best so far in words."""
@@ -91,6 +98,8 @@ class Tuned:
     trials: tuple[Trial, ...]
     tokens: int = 0
     answers: int = 0
+    ranked: tuple[ForcedTrial, ...] = ()
+    """What teacher forcing said of every point, if that was asked."""
 
 
 def tune(
@@ -98,6 +107,7 @@ def tune(
     cases: Sequence[Case],
     options: SearchOptions,
     *,
+    ranked: Sequence[ForcedTrial] = (),
     journal: Journal | None = None,
     on_progress: OnProgress | None = None,
 ) -> Tuned:
@@ -107,6 +117,7 @@ def tune(
         runner: Answers and judges.
         cases: The only cases that are asked.
         options: What is tried.
+        ranked: Points ranked by teacher forcing, the best first; then only these are asked.
         journal: Remembers what was answered, so that a search that was stopped can go on.
         on_progress: Called after every batch.
 
@@ -121,18 +132,24 @@ def tune(
     if options.budget < 1:
         raise LangsteerError(f"The budget is {options.budget} tokens; give a positive number.")
     order = in_order(cases, options.seed)
-    search = _Search(runner, order, options.budget, journal, on_progress)
-    search.halve(points)
-    ranked = search.duel(search.strengths())
+    budget = int(SHARE_CONFIRMING * options.budget) if ranked else options.budget
+    search = _Search(runner, order, budget, journal, on_progress)
+    if ranked:
+        first = search.confirm([one.point for one in ranked])
+    else:
+        search.halve(points)
+        first = search.strengths()
+    best_first = search.duel(first)
     pairs = own_points(
         search.evaluator,
         search.answered,
         search.order,
-        ranked[0],
-        search.others(ranked),
-        options.budget,
+        best_first[0],
+        search.others(best_first),
+        budget,
     )
-    return search.result(replace(ranked[0], pairs=pairs), options.seed)
+    found = search.result(replace(best_first[0], pairs=pairs), options.seed)
+    return replace(found, ranked=tuple(ranked))
 
 
 class _Search:
@@ -170,6 +187,18 @@ class _Search:
         size = len(cases)
         columns = [self.answered.outcomes(point)[:size] for point in tried]
         value = compare(columns).value
+        best_first = sorted(range(len(tried)), key=lambda row: -round(float(value[row]), 4))
+        return [tried[row] for row in best_first]
+
+    def confirm(self, ranked: Sequence[OperatingPoint]) -> list[OperatingPoint]:
+        """The first few points, and the first of another kind, as their answers rank them."""
+        other = next((one for one in ranked if _kind(one) != _kind(ranked[0])), None)
+        tried = list(ranked[:CONFIRMED])
+        if other is not None and other not in tried:
+            tried.append(other)
+        cases = self.order[:CONFIRMING]
+        self.answered.extend(self.evaluator, cases, tried)
+        value = compare([self.answered.outcomes(point)[: len(cases)] for point in tried]).value
         best_first = sorted(range(len(tried)), key=lambda row: -round(float(value[row]), 4))
         return [tried[row] for row in best_first]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import langsteer
 from langsteer.data.prompts import PromptSet
 from langsteer.engines.transformers.model import Model
+from langsteer.errors import LangsteerError
 from langsteer.evaluation.cases import Case, cases, ordered_pairs, sample_cases
 from langsteer.evaluation.judge import Judge
 from langsteer.evaluation.runner import Asking, Runner
@@ -17,10 +18,15 @@ from langsteer.progress import Timer
 from langsteer.space.space import Space
 from langsteer.space.trained import TRAINED
 from langsteer.text.detect import Detector, default_detector
+from langsteer.tuning.cases import in_order
+from langsteer.tuning.forced import ForcedTrial
 from langsteer.tuning.journal import Journal, digest
+from langsteer.tuning.parallel import FEWEST, forced_texts, ranked_points
 from langsteer.tuning.prediction import best_layers, rank_layers
 from langsteer.tuning.search import BUDGET, SCOPES, SearchOptions, Tuned, tune
 from langsteer.tuning.sharing import SharingRunner
+
+Ranking = Literal["answers", "forcing"]
 
 
 @dataclass(frozen=True)
@@ -40,12 +46,20 @@ class TuningOptions:
     estimators: Sequence[str] = ("difference",)
     languages: Sequence[str] | None = None
     per_pair: int | None = None
+    ranking: Ranking = "answers"
     budget: int = BUDGET
     asking: Asking = field(default_factory=Asking)
     split: str = "tune"
     journal: Path | None = None
     quiet: bool = False
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        known = get_args(Ranking)
+        if self.ranking not in known:
+            raise LangsteerError(
+                f"points cannot be ranked by {self.ranking!r}: choose {', '.join(known)}"
+            )
 
 
 def tune_space(
@@ -74,9 +88,9 @@ def tune_space(
     timer = timer or Timer(options.quiet)
     detector = default_detector(options.languages or space.languages)
     languages = [one for one in options.languages or space.languages if one in detector.known]
-    ranked = rank_layers(space.statistics)
-    scores = {one.layer: one.score for one in ranked}
-    layers = best_layers(ranked) if options.layers is None else options.layers
+    expected = rank_layers(space.statistics)
+    scores = {one.layer: one.score for one in expected}
+    layers = best_layers(expected) if options.layers is None else options.layers
     every = cases(prompts, ordered_pairs(languages))
     if options.per_pair is not None:
         every = sample_cases(every, options.per_pair, options.seed)
@@ -94,13 +108,34 @@ def tune_space(
     if options.journal is not None:
         kept = Journal(options.journal, _settings(space, prompts, every, layers, detector, options))
     runner = Runner(model, space, Judge(prompts, detector), options.asking)
+    ranked = _forced(runner, prompts, every, search) if options.ranking == "forcing" else ()
     with timer.answers("tune", options.budget) as bar:
 
         def on_progress(tokens: int, best: str) -> None:
             bar(tokens)
             bar.say(f"tune; {best}" if best else "tune")
 
-        return tune(SharingRunner(runner), every, search, journal=kept, on_progress=on_progress)
+        return tune(
+            SharingRunner(runner),
+            every,
+            search,
+            ranked=ranked,
+            journal=kept,
+            on_progress=on_progress,
+        )
+
+
+def _forced(
+    runner: Runner, prompts: PromptSet, every: Sequence[Case], search: SearchOptions
+) -> list[ForcedTrial]:
+    texts = forced_texts(runner, prompts, in_order(every, search.seed))
+    if len(texts) < FEWEST:
+        raise LangsteerError(
+            f"Ranking by forcing needs prompts that stand in several languages, with the same "
+            f"concepts and family, and that the model answers rightly: there are {len(texts)}, and "
+            f"{FEWEST} are needed. Rank by answers."
+        )
+    return ranked_points(runner, texts, search.points())
 
 
 def _settings(
@@ -124,6 +159,7 @@ def _settings(
         "layers": sorted(layers),
         "scopes": list(options.scopes),
         "estimators": list(options.estimators),
+        "ranking": options.ranking,
         "budget": options.budget,
         "asking": asdict(options.asking),
         "seed": options.seed,

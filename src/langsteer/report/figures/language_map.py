@@ -32,8 +32,9 @@ def language_map_chart(languages: LanguageMap) -> Chart | None:
     return Chart(
         name="language_map",
         title="Map of the languages",
-        reading=f"Each point is the mean latent{where} of one language, seen along the two "
-        f"directions in which languages differ most; near points are similar.{kinds}",
+        reading=f"Each point is the mean latent{where} of one language, each coordinate in units "
+        f"of its standard deviation within languages, seen along the two directions in which "
+        f"languages differ most; near points are similar.{kinds}",
         alt=f"Scatter plot of {len(languages.points)} languages: "
         + "; ".join(f"{group or 'all'}: {', '.join(tags)}" for group, tags in groups.items())
         + ".",

@@ -23,8 +23,9 @@ def shares_chart(shares: Sequence[ShareOfVariance]) -> Chart | None:
     return Chart(
         name="shares",
         title="What the latents are made of",
-        reading="The height of each band is its share of the variance of the latents of parallel "
-        "texts at that layer: what the language explains, what the concept explains, and the rest.",
+        reading="The height of each band is its share of the variance of a coordinate of the "
+        "latents of parallel texts at that layer, on average over coordinates: what the language "
+        "explains, what the concept explains, and the rest.",
         alt=f"Stacked areas over layers {ordered[0].layer} to {ordered[-1].layer}. The share of "
         f"language is largest at layer {widest.layer} with {numbers.percent(widest.language)}.",
         table=tabulated(ordered),
