@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import chat_task
+import confusion_task
 import continuation
+import cost_task
 import word_task
 
 from langsteer.data.files import write_whole
@@ -22,8 +24,11 @@ from langsteer.evaluation.aggregate import Estimate, Rate
 Cell = Mapping[str, Any]
 SUMMARIES: dict[str, Callable[[Sequence[Mapping[str, Any]]], dict[str, Estimate]]] = {
     "continuation": continuation.summary,
+    "plain": continuation.summary,
     "words": word_task.summary,
     "chat": chat_task.summary,
+    "confusion": confusion_task.summary,
+    "cost": cost_task.summary,
 }
 ABOUT = {
     "continuation": "A news text in one language is to be continued in another, over all pairs. "
@@ -34,9 +39,18 @@ ABOUT = {
     "words": "A word is translated after four examples, and steered to another output language "
     "than that of the examples. Only words count that the model translates rightly when it is "
     "asked in the wanted language.",
+    "plain": "The same, where everything is fitted and trained on texts that are no translations "
+    "of each other: each language has documents of its own, about a hundred texts. Layer, scope "
+    "and strength are still chosen on 44 parallel texts.",
     "chat": "A question in one language, the answer wanted in another, with no instruction. *Right "
     "answer*: by key, of those that the model knows when it is asked in the wanted language. "
     "*Ceiling* is that: asked in the wanted language.",
+    "confusion": "Asked in one of ten languages what a text in English or Chinese is about. "
+    "*Ceiling*: the same text in the language of the question.",
+    "cost": "What steering costs where nothing needs to change: bits that a byte of a text costs "
+    "more, where a text of the target language goes on in it, steered from that language to "
+    "itself, or taken for another. *Series*: number series that the unsteered model continues "
+    "rightly, steered from one language to another.",
 }
 INTRODUCTION = """# Real models
 

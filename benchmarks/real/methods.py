@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from candidates import best
 from conditions import Change, Steered
 from loreft import RANK, train_loreft
 from prompting import instruction
@@ -22,10 +23,10 @@ from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, Space
 from langsteer.training import TrainingOptions
 from langsteer.training.examples import ParallelText
-from langsteer.training.forcing import negative_log_likelihood
 from langsteer.training.options import PLAIN
 from langsteer.tuning.forced import Gap, rank_by_forcing
-from peers import PEERS, Candidate, Material
+from peers import PEERS, Material
+from plain_text import PLAIN_TEXT
 
 CLOSED = (
     "difference", "mean", "centred", "effects", "exchange", "erasure", "transport", "regression",
@@ -126,6 +127,9 @@ def prepare(name: str, setting: Setting) -> Prepared:
         return _peer(name, setting)
     if name == "loreft":
         return _loreft(setting)
+    if name in PLAIN_TEXT:
+        found = PLAIN_TEXT[name](setting.model, setting.space, setting.trained, setting.gap)
+        return Prepared(_edits(found.edit), found.label)
     space = setting.space
     name, _, place = name.partition("@")
     point = (
@@ -143,15 +147,8 @@ def prepare(name: str, setting: Setting) -> Prepared:
 
 def _peer(name: str, setting: Setting) -> Prepared:
     material = Material(setting.model, setting.space, setting.fitted, setting.chat)
-    items = [(one.prompt, one.following) for one in setting.gap.texts]
-
-    def recovered(candidate: Candidate) -> float:
-        edits = [candidate.edit(*one.pair) for one in setting.gap.texts]
-        cost = float(negative_log_likelihood(setting.model, items, edits).sum())
-        return setting.gap.recovered(cost)
-
-    best = max(PEERS[name](material), key=recovered)
-    return Prepared(_edits(best.edit), best.label)
+    found = best(setting.model, setting.gap, PEERS[name](material))
+    return Prepared(_edits(found.edit), found.label)
 
 
 def _loreft(setting: Setting) -> Prepared:
@@ -162,13 +159,19 @@ def _loreft(setting: Setting) -> Prepared:
 
 
 def _trained(name: str, setting: Setting) -> Prepared:
+    file = (
+        None if setting.spaces is None else setting.spaces / f"{name.replace(':', '-')}.safetensors"
+    )
+    if file is not None and file.exists():
+        space = Space.load(file)
+        return Prepared(_edits(space.edit), f"as in {file.parent.name}")
     given = dict(zip(TRAINED, name.split(":")[1:], strict=False))
     options = replace(setting.training, **given)  # type: ignore[arg-type]
     fitted, began = setting.space, time.perf_counter()
     space = fitted.train(setting.model, setting.trained, options, progress=True)
-    if setting.spaces is not None:
-        setting.spaces.mkdir(parents=True, exist_ok=True)
-        space.save(setting.spaces / f"{name.replace(':', '-')}.safetensors")
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        space.save(file)
     record = space.trained.record if space.trained is not None else {}
     said = (
         f"{record['steps']} steps, {time.perf_counter() - began:.0f} s, held-out loss "

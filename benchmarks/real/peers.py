@@ -7,23 +7,21 @@ of the model that it was made for; here they are relative to the norms of this o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import torch
+from candidates import Candidate, edits_of
 from torch import Tensor
 
 from langsteer.data.corpus import Corpus
-from langsteer.edits.edit import Edit
 from langsteer.edits.maps import Map, Shift
 from langsteer.edits.scope import Scope
 from langsteer.engines.transformers.chat import ChatOptions, render
 from langsteer.engines.transformers.model import Model
 from langsteer.space.space import Space
 
-EVERYWHERE = Scope.parse("start[0:]")
-"""All tokens, the first one too: where the packages edit."""
 CLAS_STRENGTHS = (1.0, 2.5, 5.0, 10.0)
 CLAS_NORM = 17.7
 """The root mean square norm of a latent where the recipe worked best, layer 20 of Llama 3.1 8B."""
@@ -32,16 +30,6 @@ SHARES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8)
 BETAS = (1.0, 0.9)
 READ = 40
 """Texts of each language whose last tokens are read, for the packages that take pairs of texts."""
-
-Edits = Callable[[str, str], Edit]
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One configuration of a method."""
-
-    label: str
-    edit: Edits
 
 
 @dataclass(frozen=True)
@@ -78,15 +66,6 @@ class Material:
         return {language: torch.stack(rows) for language, rows in found.items()}
 
 
-def _edits(
-    maps: Callable[[str, str], Mapping[int, Map]],
-    *,
-    restore: bool = False,
-    scope: Scope = EVERYWHERE,
-) -> Edits:
-    return cache(lambda source, target: Edit(maps(source, target), 1.0, scope, restore))
-
-
 def clas_bench(given: Material) -> list[Candidate]:
     """A unit vector along the difference of token means, times a strength, at one layer.
 
@@ -100,7 +79,7 @@ def clas_bench(given: Material) -> list[Candidate]:
             difference = given.space.mean(target, layer) - given.space.mean(source, layer)
             return {layer: Shift((length * difference / difference.norm()).float())}
 
-        return Candidate(f"layer {layer}, {strength:g}", _edits(maps))
+        return Candidate(f"layer {layer}, {strength:g}", edits_of(maps))
 
     layers = [round(place * given.model.depth) for place in CLAS_PLACES]
     return [one(layer, strength) for layer in layers for strength in CLAS_STRENGTHS]
@@ -126,7 +105,7 @@ def recover(given: Material) -> list[Candidate]:
             unit = (step / step.norm(dim=-1, keepdim=True)).float()
             return {layer: Shift(share * norms[layer] * unit[layer]) for layer in range(depth)}
 
-        edits = _edits(maps, restore=True, scope=Scope.parse("all"))
+        edits = edits_of(maps, restore=True, scope=Scope.parse("all"))
         return Candidate(f"share {share:g}, β {beta:g}", edits)
 
     return [one(share, beta) for share in SHARES for beta in BETAS]
@@ -145,7 +124,7 @@ def steering_vectors(given: Material) -> list[Candidate]:
             return {layer: Shift(step[layer]) for layer in layers}
 
         where = "all layers" if len(layers) > 1 else f"layer {layers[0]}"
-        return Candidate(f"{where}, {multiplier:g}", _edits(maps))
+        return Candidate(f"{where}, {multiplier:g}", edits_of(maps))
 
     single = sorted({round(place * (depth - 1) / 6) for place in range(7)})
     found = [one([layer], multiplier) for layer in single for multiplier in (1.0, 1.5)]
@@ -173,7 +152,7 @@ def repeng(given: Material) -> list[Candidate]:
             unit = directions(source, target)
             return {layer: Shift(share * given.norms[layer] * unit[layer]) for layer in layers}
 
-        return Candidate(f"layers {layers[0]} to {layers[-1]}, share {share:g}", _edits(maps))
+        return Candidate(f"layers {layers[0]} to {layers[-1]}, share {share:g}", edits_of(maps))
 
     spans = (range(depth), range(depth // 4, 3 * depth // 4))
     return [one(span, share) for span in spans for share in SHARES]

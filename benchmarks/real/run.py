@@ -15,12 +15,14 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import chat_task
+import confusion_task
 import continuation
+import cost_task
 import word_task
 from texts import PAIRS, News
 
@@ -32,6 +34,7 @@ from langsteer.fitting.reading import Reading
 from langsteer.training import TrainingOptions
 from langsteer.training.examples import ParallelText, read_texts
 from methods import Prepared, Setting, closed, prepare
+from plain_text import apart
 
 CONDITIONS = (
     "ceiling", "unsteered", "prompted-english", "prompted-target", "random", "difference", "mean",
@@ -39,6 +42,8 @@ CONDITIONS = (
 )  # fmt: skip
 FITTED = 400
 """Texts of each language that statistics are made of."""
+FITTED_CHAT = 100
+"""The same for a chat model."""
 ASKED = 60
 """Words in a language each that statistics of the prompts are made of; training takes twice that.
 """
@@ -66,6 +71,20 @@ def continuation_task(model: Model, news: News, count: int, steps: int) -> Task:
         news.corpus("train"), options,
     )  # fmt: skip
     return Task(news.items("test", count), continuation.measure, continuation.summary, setting)
+
+
+def cost_task_of(model: Model, news: News, count: int, steps: int) -> Task:
+    """The same, where the text is in the target language already."""
+    other = continuation_task(model, news, count, steps)
+    return Task(cost_task.items(news, count), cost_task.measure, cost_task.summary, other.setting)
+
+
+def plain_text_task(model: Model, news: News, count: int, steps: int) -> Task:
+    """Documents that go on in another language, with nothing but plain text to learn from."""
+    other = continuation_task(model, news, count, steps)
+    texts = apart(news.corpus("train"), news.documents)
+    setting = replace(other.setting, fitted=texts, trained=texts)
+    return replace(other, setting=setting)
 
 
 def words_task(model: Model, _: News | None, count: int, steps: int) -> Task:
@@ -102,15 +121,30 @@ def chat_task_of(model: Model, news: News, count: int, steps: int) -> Task:
     texts = Corpus((*said.texts, *news.corpus("train", CHATTED).texts), "questions-and-news")
     reading = Reading(chat="user", pooling="tokens")
     examples = dev.examples(dev.order * (DEV // len(dev.order) + 1), PAIRS)[:DEV]
-    setting = Setting(model, news.corpus("train", FITTED), reading, examples, texts, options)
+    fitted = news.corpus("train", FITTED_CHAT)
+    setting = Setting(model, fitted, reading, examples, texts, options)
     setting.chat = chat_task.CHAT
     return Task(chat_task.items("test", count), chat_task.measure, chat_task.summary, setting)
 
 
+def confusion_task_of(model: Model, news: News, count: int, steps: int) -> Task:
+    """Questions about a text in another language, with what was made for `chat`."""
+    other = chat_task_of(model, news, count, steps)
+    return Task(
+        confusion_task.items(news, count),
+        confusion_task.measure,
+        confusion_task.summary,
+        other.setting,
+    )
+
+
 TASKS: dict[str, Callable[[Model, Any, int, int], Task]] = {
     "continuation": continuation_task,
+    "plain": plain_text_task,
+    "cost": cost_task_of,
     "words": words_task,
     "chat": chat_task_of,
+    "confusion": confusion_task_of,
 }
 
 
@@ -125,7 +159,9 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=len(PAIRS))
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--minutes", type=float, default=float("inf"))
-    parser.add_argument("--spaces", type=Path, help="where to write trained spaces")
+    parser.add_argument(
+        "--spaces", type=Path, help="where trained spaces are written, and taken from if there"
+    )
     parser.add_argument("--dtype", default="bfloat16")
     given = parser.parse_args()
     tasks = given.tasks.split(",")

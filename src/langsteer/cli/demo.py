@@ -23,7 +23,7 @@ def demo(
     as_json: AsJson = False,
     seed: Seed = 0,
 ) -> None:
-    """Run everything on the small model in the package: fit, tune, steer, evaluate, report.
+    """Run everything on the small model in the package: fit, train, tune, steer, evaluate, report.
 
     Writes the model, its corpora and prompts, the space and an HTML report to the output folder, in
     the same formats as the other commands. Takes about a minute on two cores and needs no network.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from langsteer.evaluation.runner import Asking
 from langsteer.fitting.fit import fit
 from langsteer.fitting.reading import Reading
 from langsteer.progress import Timer
+from langsteer.space.trained import TRAINED
+from langsteer.training import TrainingOptions, train
 from langsteer.tuning import TuningOptions, tune_space
 
 MODEL = Path(__file__).parent / "model"
@@ -26,6 +28,10 @@ TUNE_PROMPTS = 6
 TEST_PROMPTS = 12
 TUNE_TOKENS = 24_000
 PER_PAIR = 4
+TRAINING = TrainingOptions(
+    continuation="own", separator="", max_continuation=12, scope="all", steps=30
+)
+"""This model keeps to its prompt's language while it writes: what it has written is edited, too."""
 MAX_NEW_TOKENS = 36
 
 
@@ -73,7 +79,7 @@ def export(folder: Path, seed: int = 0) -> DemoFiles:
 
 
 def run_demo(folder: Path, *, seed: int = 0, quiet: bool = False) -> Demo:
-    """Fit, tune, steer, prove and show; writes everything to the folder."""
+    """Fit, train, tune, steer, prove and show; writes everything to the folder."""
     began = time.perf_counter()
     timer = Timer(quiet)
     world = export(folder, seed)
@@ -81,8 +87,12 @@ def run_demo(folder: Path, *, seed: int = 0, quiet: bool = False) -> Demo:
     corpus = read_corpus(str(world.corpus))
     with timer.timed("fit"):
         space = fit(loaded, corpus, Reading(pooling="last"), progress=not quiet)
+    with timer.timed("train"):
+        space = train(loaded, space, corpus, replace(TRAINING, seed=seed), progress=not quiet)
     tuning = TuningOptions(
         layers=space.layers,
+        estimators=("difference", TRAINED),
+        ranking="forcing",
         budget=TUNE_TOKENS,
         asking=Asking(MAX_NEW_TOKENS),
         quiet=quiet,

@@ -1,0 +1,61 @@
+"""What single coordinates do to a comparison of languages, by layer.
+
+    python benchmarks/real/coordinates.py MODEL --corpus FOLDER
+
+Prints, for latents as they are and in standard deviations within languages: the share of what lies
+between languages that the largest coordinate holds, and the languages nearest to English.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from texts import LANGUAGES, News
+from torch import Tensor
+
+from langsteer.engines.transformers.model import Model
+from langsteer.fitting.fit import fit
+from langsteer.fitting.reading import Reading
+from langsteer.space.space import Space
+
+FITTED = 80
+NEAREST = 3
+
+
+def main() -> None:
+    """Print one row a layer."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("model")
+    parser.add_argument("--corpus", type=Path, required=True)
+    given = parser.parse_args()
+    model = Model.from_pretrained(given.model, dtype="bfloat16")
+    space = fit(model, News.read(given.corpus).corpus("train", FITTED), Reading())
+    print("| layer | largest coordinate | nearest to English | the same, standardised | |")
+    print("|---|---|---|---|---|")
+    for layer in space.layers:
+        raw, standardised = means(space, layer), space.standardised_means(layer)
+        cells = [cell for one in (raw, standardised) for cell in (largest(one), nearest(one))]
+        print(f"| {layer} | {' | '.join(cells)} |", flush=True)
+
+
+def means(space: Space, layer: int) -> Tensor:
+    """`[languages, d]`."""
+    return torch.stack([space.mean(language, layer) for language in space.languages]).double()
+
+
+def largest(found: Tensor) -> str:
+    """The share of the sum of squares about the centre that the largest coordinate holds."""
+    squares = (found - found.mean(0)).square().sum(0)
+    return f"{float(squares.max() / squares.sum()):.2f}"
+
+
+def nearest(found: Tensor) -> str:
+    """The languages nearest to English."""
+    order = (found - found[LANGUAGES.index("en")]).norm(dim=-1).argsort().tolist()
+    return ", ".join(LANGUAGES[row] for row in order[1 : NEAREST + 1])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""What can be had from texts that are no translations of each other.
+
+Nothing here sees a parallel text while it is fitted or trained; layer, scope and strength are
+chosen by teacher forcing on the texts for tuning, as for all others.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import product
+
+import torch
+from back_translation import back_translated
+from candidates import Candidate, best, edits_of
+
+from langsteer.data.corpus import Corpus
+from langsteer.edits.maps import Map, Shift
+from langsteer.edits.scope import Scope
+from langsteer.engines.transformers.model import Model
+from langsteer.fitting.fit import fit
+from langsteer.fitting.reading import Reading
+from langsteer.space.space import OperatingPoint, Space
+from langsteer.training import TrainingOptions
+from langsteer.tuning.forced import Gap
+
+LAYERS = 7
+STRENGTHS = (1.0, 1.5)
+SCOPES = ("all", "prompt")
+OUTLYING = 3.0
+"""Coordinates this many times as large as the root mean square are cut back to it."""
+TOGETHER = ((0.15, 0.3), (0.15, 0.3, 0.45))
+"""Shares of the depth at which increments act together."""
+OPTIONS = TrainingOptions(steps=100, max_prompt=48, max_continuation=20)
+
+Method = Callable[[Model, Space, Corpus, Gap], Candidate]
+
+
+def _layers(model: Model) -> list[int]:
+    return sorted({round(place * (model.depth - 2) / (LAYERS - 1)) for place in range(LAYERS)})
+
+
+def _everywhere(
+    model: Model, space: Space, change: Callable[[torch.Tensor], torch.Tensor], *, restore: bool
+) -> Iterator[Candidate]:
+    for layer, scope, strength in product(_layers(model), SCOPES, STRENGTHS):
+
+        def maps(
+            source: str, target: str, layer: int = layer, strength: float = strength
+        ) -> dict[int, Map]:
+            delta = space.mean(target, layer) - space.mean(source, layer)
+            return {layer: Shift((strength * change(delta)).float())}
+
+        label = f"layer {layer}, strength {strength:g}, {scope}"
+        yield Candidate(label, edits_of(maps, restore=restore, scope=Scope.parse(scope)))
+
+
+def clipped(model: Model, space: Space, _: Corpus, gap: Gap) -> Candidate:
+    """The difference with its outlying coordinates cut back."""
+
+    def change(delta: torch.Tensor) -> torch.Tensor:
+        most = OUTLYING * delta.square().mean().sqrt()
+        return delta.clamp(-most, most)
+
+    return best(model, gap, list(_everywhere(model, space, change, restore=False)))
+
+
+def restored(model: Model, space: Space, _: Corpus, gap: Gap) -> Candidate:
+    """The difference, after which each latent has the norm that it had."""
+    return best(model, gap, list(_everywhere(model, space, lambda delta: delta, restore=True)))
+
+
+def whitened(model: Model, space: Space, _: Corpus, gap: Gap) -> Candidate:
+    """The difference, each coordinate by how far it stands out of what varies in a language.
+
+    Coordinates of a difference below one standard deviation are shrunk, as by a Wiener filter.
+    """
+    variance = {
+        layer: space.statistics.within_variance()[space.statistics.at(layer)]
+        for layer in _layers(model)
+    }
+
+    def candidates() -> Iterator[Candidate]:
+        for layer, scope, strength in product(_layers(model), SCOPES, STRENGTHS):
+
+            def maps(
+                source: str, target: str, layer: int = layer, strength: float = strength
+            ) -> dict[int, Map]:
+                delta = space.mean(target, layer) - space.mean(source, layer)
+                kept = delta.square() / (delta.square() + 0.1 * variance[layer])
+                return {layer: Shift((strength * kept * delta).float())}
+
+            label = f"layer {layer}, strength {strength:g}, {scope}"
+            yield Candidate(label, edits_of(maps, scope=Scope.parse(scope)))
+
+    return best(model, gap, list(candidates()))
+
+
+def matched(model: Model, _: Space, corpus: Corpus, gap: Gap) -> Candidate:
+    """The difference at the same tokens of both languages (`--pooling matched`)."""
+    other = fit(model, corpus, Reading(pooling="matched"))
+    return best(model, gap, list(_everywhere(model, other, lambda delta: delta, restore=False)))
+
+
+def increments(model: Model, space: Space, corpus: Corpus, gap: Gap) -> Candidate:
+    """What is left of the difference at each of several layers after those before it."""
+    pairs = sorted({one.pair for one in gap.texts})
+    found = []
+    for shares in TOGETHER:
+        layers = tuple(sorted({round(share * model.depth) for share in shares}))
+        few = Corpus(corpus.texts[: 12 * 25], corpus.name)
+        with_them = space.with_increments(model, few, layers, pairs)
+        for scope in SCOPES:
+            point = OperatingPoint(layers, 1.0, scope)
+            found.append(
+                Candidate(
+                    f"layers {layers}, {scope}",
+                    lambda source, target, space=with_them, point=point: space.edit(
+                        source, target, point=point
+                    ),
+                )
+            )
+    return best(model, gap, found)
+
+
+def unpaired(model: Model, space: Space, corpus: Corpus, _: Gap) -> Candidate:
+    """Vectors trained so that any text of the target language follows (`--continuation any`)."""
+    found = space.train(model, corpus, replace(OPTIONS, continuation="any"), progress=True)
+    return Candidate(_steps(found), found.edit)
+
+
+def back(model: Model, space: Space, corpus: Corpus, _: Gap) -> Candidate:
+    """Vectors trained on prompts that the model itself translated out of the target language."""
+    texts = back_translated(model, corpus)
+    found = space.train(model, texts, OPTIONS, progress=True)
+    return Candidate(f"{_steps(found)}, {len(texts.texts)} texts", found.edit)
+
+
+def apart(corpus: Corpus, documents: Sequence[str], seed: int = 0) -> Corpus:
+    """The texts of each language from documents of its own; concepts are places in them."""
+    rng = random.Random(seed)
+    names = list(dict.fromkeys(documents))
+    rng.shuffle(names)
+    owner = {name: corpus.languages[at % len(corpus.languages)] for at, name in enumerate(names)}
+    return Corpus(
+        tuple(
+            replace(text, concept=f"{documents[int(text.concept)]} {int(text.concept):05}")
+            for text in corpus.texts
+            if text.concept is not None and owner[documents[int(text.concept)]] == text.language
+        ),
+        f"{corpus.name}-apart",
+    )
+
+
+def _steps(space: Space) -> str:
+    record = space.trained.record if space.trained is not None else {}
+    return (
+        f"{record['steps']} steps, held-out loss {record['loss_before']:.3f} to "
+        f"{record['loss_after']:.3f}"
+    )
+
+
+PLAIN_TEXT: dict[str, Method] = {
+    "clipped": clipped,
+    "restored": restored,
+    "whitened": whitened,
+    "matched": matched,
+    "increments": increments,
+    "unpaired": unpaired,
+    "back": back,
+}
