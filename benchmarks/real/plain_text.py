@@ -21,7 +21,7 @@ from langsteer.edits.scope import Scope
 from langsteer.engines.transformers.model import Model
 from langsteer.fitting.fit import fit
 from langsteer.fitting.reading import Reading
-from langsteer.space.space import OperatingPoint, Space
+from langsteer.space.space import Space
 from langsteer.training import TrainingOptions
 from langsteer.tuning.forced import Gap
 
@@ -30,8 +30,6 @@ STRENGTHS = (1.0, 1.5)
 SCOPES = ("all", "prompt")
 OUTLYING = 3.0
 """Coordinates this many times as large as the root mean square are cut back to it."""
-TOGETHER = ((0.15, 0.3), (0.15, 0.3, 0.45))
-"""Shares of the depth at which increments act together."""
 OPTIONS = TrainingOptions(steps=100, max_prompt=48, max_continuation=20)
 
 Method = Callable[[Model, Space, Corpus, Gap], Candidate]
@@ -103,27 +101,6 @@ def matched(model: Model, _: Space, corpus: Corpus, gap: Gap) -> Candidate:
     return best(model, gap, list(_everywhere(model, other, lambda delta: delta, restore=False)))
 
 
-def increments(model: Model, space: Space, corpus: Corpus, gap: Gap) -> Candidate:
-    """What is left of the difference at each of several layers after those before it."""
-    pairs = sorted({one.pair for one in gap.texts})
-    found = []
-    for shares in TOGETHER:
-        layers = tuple(sorted({round(share * model.depth) for share in shares}))
-        few = Corpus(corpus.texts[: 12 * 25], corpus.name)
-        with_them = space.with_increments(model, few, layers, pairs)
-        for scope in SCOPES:
-            point = OperatingPoint(layers, 1.0, scope)
-            found.append(
-                Candidate(
-                    f"layers {layers}, {scope}",
-                    lambda source, target, space=with_them, point=point: space.edit(
-                        source, target, point=point
-                    ),
-                )
-            )
-    return best(model, gap, found)
-
-
 def unpaired(model: Model, space: Space, corpus: Corpus, _: Gap) -> Candidate:
     """Vectors trained so that any text of the target language follows (`--continuation any`)."""
     found = space.train(model, corpus, replace(OPTIONS, continuation="any"), progress=True)
@@ -166,7 +143,6 @@ PLAIN_TEXT: dict[str, Method] = {
     "restored": restored,
     "whitened": whitened,
     "matched": matched,
-    "increments": increments,
     "unpaired": unpaired,
     "back": back,
 }
