@@ -26,7 +26,7 @@ CLAS_STRENGTHS = (1.0, 2.5, 5.0, 10.0)
 CLAS_NORM = 17.7
 """The root mean square norm of a latent where the recipe worked best, layer 20 of Llama 3.1 8B."""
 CLAS_PLACES = (12 / 32, 16 / 32, 20 / 32, 24 / 32)
-SHARES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8)
+SHARES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4)
 BETAS = (1.0, 0.9)
 READ = 40
 """Texts of each language whose last tokens are read, for the packages that take pairs of texts."""
