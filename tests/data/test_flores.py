@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from langsteer.data.corpus import read_corpus
+from langsteer.errors import LanguageError
+from langsteer.text.tags import normalise
 
 NAMES = """
 ace_Arab ace_Latn acm_Arab acq_Arab aeb_Arab afr_Latn ajp_Arab aka_Latn als_Latn amh_Ethi
@@ -55,3 +57,25 @@ def test_every_language_of_flores_stays_one_of_its_own(flores: Path, split: str)
         assert len(set(found.values())) == 204
         assert (found["aka_Latn"], found["twi_Latn"]) == ("ak", "tw")
         assert (found["zho_Hans"], found["zho_Hant"]) == ("zh", "zh-Hant")
+
+
+PLUS_NAMES = """
+apc_Arab_nort3139 apc_Arab_sout3123 arg_Latn ast_Latn brx_Deva chv_Cyrl cmn_Hans cmn_Hant
+dar_Cyrl ekk_Latn fil_Latn gom_Deva hsb_Latn kaa_Latn lld_Latn mhr_Cyrl mni_Mtei myv_Cyrl
+nqo_Nkoo oci_Latn oci_Latn_aran1260 snd_Deva twi_Latn_akua1239 twi_Latn_asan1239 tyv_Cyrl
+uzn_Latn vmw_Latn wuu_Hans yue_Hant zgh_Tfng
+"""
+PLUS = PLUS_NAMES.split()
+"""What FLORES+ has besides, or writes otherwise: varieties carry their code in Glottolog."""
+
+
+def test_varieties_of_flores_plus_are_languages_of_their_own(tmp_path: Path) -> None:
+    for code in PLUS:
+        (tmp_path / f"{code}.txt").write_text(f"This is {code}.\n", encoding="utf-8")
+    corpus = read_corpus(str(tmp_path))
+    assert len(corpus.languages) == len(PLUS)
+    assert {"tw-akua1239", "tw-asan1239", "oc", "oc-aran1260", "zh", "zh-Hant"} <= set(
+        corpus.languages
+    )
+    with pytest.raises(LanguageError, match="not a language tag"):
+        normalise("twi_Latn_akua12399")

@@ -24,6 +24,10 @@ Levantine, but corpora such as FLORES-200 have them beside those, in files of th
 WITHIN = {("ko", "Hang"): "Kore"}
 """Scripts that are part of the one that a language is written in: Korean in Hangul is Korean."""
 SHAPE = re.compile(r"[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*")
+GLOTTOCODE = re.compile(r"[a-z]{4}[0-9]{4}")
+"""A variety of a language in Glottolog, as FLORES+ writes it: ``twi_Latn_akua1239``. It has the
+shape of a variant of a tag.
+"""
 SUGGESTIONS = 3
 CACHE = 4096
 LIKE_TAG = 0.5
@@ -153,7 +157,11 @@ def exists(tag: Tag) -> bool:
         tag.language in known_languages()
         and (tag.script is None or tag.script in english().scripts)
         and (tag.territory is None or tag.territory in english().territories)
-        and (tag.variant is None or tag.variant.upper() in english().variants)
+        and (
+            tag.variant is None
+            or tag.variant.upper() in english().variants
+            or GLOTTOCODE.fullmatch(tag.variant) is not None
+        )
     )
 
 
