@@ -158,6 +158,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path)
     parser.add_argument("--items", type=int, default=len(PAIRS))
     parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--batch", type=int, default=TrainingOptions().batch)
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument(
         "--spaces", type=Path, help="where trained spaces are written, and taken from if there"
@@ -173,6 +174,7 @@ def main() -> None:
     for name in tasks:
         task = TASKS[name](model, news, given.items, given.steps)
         task.setting.spaces = given.spaces
+        task.setting.training = replace(task.setting.training, batch=given.batch)
         task.setting.estimators = closed(given.conditions.split(","))
         print(f"\n{name}, {Path(given.model).name}, {len(task.items)} items\n", flush=True)
         for condition in given.conditions.split(","):
