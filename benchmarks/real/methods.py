@@ -49,7 +49,7 @@ class Setting:
     trained: Corpus
     training: TrainingOptions
     spaces: Path | None = None
-    """A folder for the spaces that are trained."""
+    """A folder for spaces, fitted and trained; those that lie there are used."""
     chat: ChatOptions = PLAIN
     estimators: Sequence[str] = ("difference",)
     """What the statistics must suffice for: second moments cost more than all else."""
@@ -60,8 +60,15 @@ class Setting:
     def space(self) -> Space:
         """The statistics that all estimators share."""
         if self._space is None:
-            keep = keep_for(self.estimators, pooling=self.reading.pooling)
-            self._space = fit(self.model, self.fitted, replace(self.reading, keep=keep))
+            file = None if self.spaces is None else self.spaces / "fitted.safetensors"
+            if file is not None and file.exists():
+                self._space = Space.load(file)
+            else:
+                keep = keep_for(self.estimators, pooling=self.reading.pooling)
+                self._space = fit(self.model, self.fitted, replace(self.reading, keep=keep))
+                if file is not None:
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    self._space.save(file)
         return self._space
 
     @property

@@ -97,7 +97,7 @@ def train(
             "--learning-rate",
             help="How far a coordinate moves in the first step, in units of its usual size.",
         ),
-    ] = 0.006,
+    ] = 0.06,
     same_language: Annotated[
         float,
         typer.Option(

@@ -43,12 +43,15 @@ def differences(space: Space, shape: Shape, keys: Sequence[Key], layers: Sequenc
 def unit_of(found: Tensor, freedom: Freedom) -> Tensor:
     """What a weight of 1 stands for.
 
-    `[1, layers, 1]`, the root mean square of the coordinates of all differences at a layer; or, if
-    strengths are trained, the differences `[keys, layers, d]` themselves.
+    `[1, layers, 1]`, the usual size of a coordinate of the differences at a layer; or, if strengths
+    are trained, the differences `[keys, layers, d]` themselves. The usual size is the median over
+    coordinates: a few are hundreds of times as large in some models, and the output does not feel
+    them.
     """
     if freedom == "strengths":
         return found
-    return found.square().mean((0, 2), keepdim=True).sqrt().clamp_min(_tiny(found))
+    each = found.square().mean(0).sqrt()
+    return each.median(-1).values[None, :, None].clamp_min(_tiny(found))
 
 
 def at_one_layer(found: Tensor, unit: Tensor, loss: Callable[[Tensor], float]) -> Tensor:
