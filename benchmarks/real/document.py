@@ -68,7 +68,9 @@ difference.
 
 def main() -> None:
     """Read cells, write the page."""
-    cells = [json.loads(line) for line in Path(sys.argv[1]).read_text("utf-8").splitlines()]
+    read = [json.loads(line) for line in Path(sys.argv[1]).read_text("utf-8").splitlines()]
+    # Of cells that were measured more than once, the last counts.
+    cells = list({(one["model"], one["task"], one["condition"]): one for one in read}.values())
     parts = [INTRODUCTION]
     for model in dict.fromkeys(cell["model"] for cell in cells):
         parts.append(f"\n## {model}\n")

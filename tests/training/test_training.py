@@ -15,7 +15,7 @@ from langsteer.space.space import OperatingPoint, Space
 from langsteer.training import TrainingOptions, run, train
 from langsteer.training.examples import read_texts
 from langsteer.training.shapes import Vectors
-from langsteer.training.start import keys_of
+from langsteer.training.start import keys_of, unit_of
 from langsteer.training.trainer import Trainer, batches
 
 WORDS = {
@@ -141,6 +141,15 @@ def test_strengths_stay_on_the_line_of_the_difference(model: Model, space: Space
         mine = trained.maps("de", "fr")[layer].vector.double()
         assert torch.cosine_similarity(mine, delta.double(), dim=0).abs() > 1 - 1e-6
         assert place == 0 or mine.any()
+
+
+def test_an_outlying_coordinate_makes_no_step_longer() -> None:
+    found = torch.randn(4, 2, 31, generator=torch.Generator().manual_seed(0))
+    larger = found.clone()
+    larger[..., 5] *= 1e4
+    one, other = (unit_of(each, "coordinates") for each in (found, larger))
+    assert (other / one < 1.2).all()
+    torch.testing.assert_close(unit_of(3 * found, "coordinates"), 3 * one)
 
 
 def test_a_language_asked_for_itself_is_trained_too(model: Model, space: Space) -> None:

@@ -50,8 +50,8 @@ class TrainingOptions:
         max_continuation: tokens after which what follows is cut.
         steps: the most steps.
         batch: examples in one step.
-        learning_rate: how far each coordinate moves in the first step, in units of the usual size of
-            a coordinate of the differences at that layer, the median; it falls to 0.
+        learning_rate: how far each coordinate moves in the first step, in units of the usual size
+            of a coordinate of the differences at that layer, the median; it falls to 0.
         patience: after how many looks at the held-out texts without gain to stop; there are eight
             looks in all.
         held_out: the share of texts that is kept to see when to stop.
