@@ -67,7 +67,7 @@ def continuation_task(model: Model, news: News, count: int, steps: int) -> Task:
     options = TrainingOptions(steps=steps, max_prompt=48, max_continuation=20)
     dev = read_texts(model, news.corpus("dev"), options)
     setting = Setting(
-        model, news.corpus("train", FITTED), Reading(), dev.examples(dev.order, PAIRS)[:DEV],
+        model, news.corpus("train", FITTED), Reading(), dev.examples(dev.order, PAIRS, DEV),
         news.corpus("train"), options,
     )  # fmt: skip
     return Task(news.items("test", count), continuation.measure, continuation.summary, setting)
@@ -120,7 +120,7 @@ def chat_task_of(model: Model, news: News, count: int, steps: int) -> Task:
     said = chat_task.corpus("train")
     texts = Corpus((*said.texts, *news.corpus("train", CHATTED).texts), "questions-and-news")
     reading = Reading(chat="user", pooling="tokens")
-    examples = dev.examples(dev.order * (DEV // len(dev.order) + 1), PAIRS)[:DEV]
+    examples = dev.examples(dev.order, PAIRS, DEV)
     fitted = news.corpus("train", FITTED_CHAT)
     setting = Setting(model, fitted, reading, examples, texts, options)
     setting.chat = chat_task.CHAT

@@ -1,6 +1,7 @@
 """Vectors trained by teacher forcing: they do better than Δ, and nothing else changes."""
 
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,27 @@ def test_strengths_stay_on_the_line_of_the_difference(model: Model, space: Space
         mine = trained.maps("de", "fr")[layer].vector.double()
         assert torch.cosine_similarity(mine, delta.double(), dim=0).abs() > 1 - 1e-6
         assert place == 0 or mine.any()
+
+
+def test_a_few_held_out_texts_are_examples_of_many_pairs(model: Model) -> None:
+    """With one example a text, a handful of texts would say when to stop."""
+    texts = read_texts(model, CORPUS, QUICK)
+    pairs = list(permutations(WORDS, 2))
+    found = texts.examples(texts.order[:2], pairs, 100)
+    assert len(found) == len({(one.concept, one.pair) for one in found}) == 2 * len(pairs)
+    few = texts.examples(texts.order, pairs, 9)
+    assert len(few) == len({one.concept for one in few}) == 9
+    assert len({one.pair for one in few}) >= len(pairs) - 1
+
+
+@pytest.mark.parametrize("spaced", [False, True])
+def test_what_is_held_out_is_not_trained_on(model: Model, spaced: bool) -> None:
+    texts = read_texts(model, CORPUS, QUICK)
+    mine, held = texts.split(0.3, spaced=spaced)
+    assert sorted([*mine, *held]) == sorted(texts.order)
+    assert not set(mine) & set(held)
+    assert len(held) == 3
+    assert (held == texts.order[-3:]) is not spaced
 
 
 def test_an_outlying_coordinate_makes_no_step_longer() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -62,26 +62,43 @@ class Texts:
             return None
         return ParallelText(pair, concept, prompts[source], prompts[target], following[target])
 
-    def examples(self, concepts: Iterable[str], pairs: Sequence[Pair]) -> list[ParallelText]:
-        """All examples of some concepts, each for one of the pairs in turn."""
-        found = []
-        for number, concept in enumerate(concepts):
-            for offset in range(len(pairs)):
-                one = self.example(concept, pairs[(number + offset) % len(pairs)])
+    def examples(
+        self, concepts: Sequence[str], pairs: Sequence[Pair], most: int
+    ) -> list[ParallelText]:
+        """At most so many different examples, concepts and pairs each as equally often as can be.
+
+        A few concepts are examples of many pairs.
+        """
+        mixed = random.Random(0).sample(pairs, len(pairs))
+        found: list[ParallelText] = []
+        for turn in range(len(pairs)):
+            for number, concept in enumerate(concepts):
+                if len(found) == most:
+                    return found
+                start = number * len(pairs) // len(concepts)
+                one = self.example(concept, mixed[(start + turn) % len(pairs)])
                 if one is not None:
                     found.append(one)
-                    break
         return found
 
-    def split(self, share: float) -> tuple[list[str], list[str]]:
-        """Concepts to train on and the last ones, held out; at least one of each."""
+    def split(self, share: float, *, spaced: bool) -> tuple[list[str], list[str]]:
+        """Concepts to train on, and those that are held out: at least one of each.
+
+        The last ones are held out, or ones evenly `spaced` over all, which are of every kind that
+        the texts are of. Where a text follows another, only the last have nothing in common with
+        what is trained on.
+        """
         kept = max(1, round(share * len(self.order)))
         if len(self.order) < 2:
             raise CorpusError(
                 "training needs at least two texts that stand in several languages and are "
                 "followed by another one; give more parallel texts"
             )
-        return self.order[:-kept], self.order[-kept:]
+        if not spaced:
+            return self.order[:-kept], self.order[-kept:]
+        places = {round((one + 0.5) * len(self.order) / kept - 0.5) for one in range(kept)}
+        held = [concept for place, concept in enumerate(self.order) if place in places]
+        return [concept for concept in self.order if concept not in set(held)], held
 
 
 def read_texts(

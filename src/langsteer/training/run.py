@@ -121,8 +121,8 @@ class _Run:
         nothing = torch.zeros_like(found[..., :1] if options.freedom == "strengths" else found)
         vectors = Vectors(options.shape, keys, layers, unit, nothing)
         trainer = Trainer(model, vectors, texts, options)
-        concepts, last = texts.split(options.held_out)
-        held_out = texts.examples(last, pairs)[:HELD_OUT]
+        concepts, kept = texts.split(options.held_out, spaced=options.continuation != "next")
+        held_out = texts.examples(kept, pairs, HELD_OUT)
         if not held_out:
             raise CorpusError("no held-out text stands in two of the languages; give more texts")
         unsteered = trainer.loss(held_out)
