@@ -28,7 +28,7 @@ from langsteer.text.detect import default_detector
 from langsteer.tuning import TuningOptions, describe, tune_space
 from langsteer.tuning.spaces import Ranking
 
-ESTIMATORS = ("difference", "exchange", "erasure", "transport")
+ESTIMATORS = ("difference", "erasure")
 SCOPES = ("all", "prompt", "generated")
 ASKING = Asking(max_new_tokens=24)
 
