@@ -731,7 +731,7 @@ def test_ranked_by_forcing_few_answers_confirm_a_choice_that_is_as_good(
         budget=6000, quiet=True,
     )  # fmt: skip
     forced = tune_space(model, space, given, replace(options, ranking="forcing"))
-    searched = tune_space(model, space, given, options)
+    searched = tune_space(model, space, given, replace(options, ranking="answers"))
     assert forced.tokens < searched.tokens
     assert forced.point.scores["objective"] > searched.point.scores["objective"] - 0.05
     recovered = [one.recovered for one in forced.ranked]
@@ -748,5 +748,5 @@ def test_forcing_without_translated_prompts_is_refused(
     )
     with pytest.raises(LangsteerError, match="there are 0, and 12 are needed"):
         tune_space(model, space, alone, TuningOptions(ranking="forcing", quiet=True))
-    with pytest.raises(LangsteerError, match="choose answers, forcing"):
+    with pytest.raises(LangsteerError, match="choose auto, answers, forcing"):
         TuningOptions(ranking="x")  # type: ignore[arg-type]

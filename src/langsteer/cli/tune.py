@@ -53,12 +53,12 @@ def tune(
     rank_by: Annotated[
         str,
         typer.Option(
-            metavar="answers|forcing",
+            metavar="auto|answers|forcing",
             help="What ranks the candidates: their answers, or teacher forcing, which needs "
             "prompts that stand in several languages with the same concepts, and takes answers "
-            "only to confirm.",
+            "only to confirm. auto: forcing where there are enough such prompts.",
         ),
-    ] = "answers",
+    ] = "auto",
     budget: Annotated[
         int, typer.Option(min=1, help="About how many tokens to generate in all.")
     ] = 50_000,
@@ -75,9 +75,10 @@ def tune(
 ) -> None:
     """Choose the layer, scope, estimator and strength that work best on tuning prompts.
 
-    Many configurations are screened on a few prompts, the best are re-tested on many, and then the
-    strength is searched. The choice is written into the space with its evidence, and so is a
-    separate choice for each pair of languages that clearly needs one. Answers are logged in
+    Where prompts stand in several languages, candidates are ranked by teacher forcing, and answers
+    confirm the best. Otherwise many are screened on a few prompts, the best are re-tested on many,
+    and then the strength is searched. The choice is written into the space with its evidence, and
+    so is a separate choice for each pair of languages that clearly needs one. Answers are logged in
     SPACE.tuning.jsonl until the end: after an interruption, the same command resumes from there and
     arrives at the same choice.
     """

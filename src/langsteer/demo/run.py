@@ -92,7 +92,6 @@ def run_demo(folder: Path, *, seed: int = 0, quiet: bool = False) -> Demo:
     tuning = TuningOptions(
         layers=space.layers,
         estimators=("difference", TRAINED),
-        ranking="forcing",
         budget=TUNE_TOKENS,
         asking=Asking(MAX_NEW_TOKENS),
         quiet=quiet,

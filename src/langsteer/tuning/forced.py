@@ -17,6 +17,10 @@ from langsteer.training.examples import ParallelText
 from langsteer.training.forcing import negative_log_likelihood
 
 
+class NoGapError(LangsteerError):
+    """The translated prompts do not help, so that nothing can be ranked by what they explain."""
+
+
 @dataclass(frozen=True)
 class Gap:
     """What the continuations of parallel texts cost in nats, in all, without any edit.
@@ -33,13 +37,13 @@ class Gap:
         """The gap of a model on these texts.
 
         Raises:
-            LangsteerError: there is none: the translated prompts do not help.
+            NoGapError: there is none.
         """
         before = negative_log_likelihood(model, [(one.prompt, one.following) for one in texts])
         ceiling = negative_log_likelihood(model, [(one.translated, one.following) for one in texts])
         found = cls(tuple(texts), float(before.sum()), float(ceiling.sum()))
         if found.unsteered <= found.translated:
-            raise LangsteerError(
+            raise NoGapError(
                 "the continuations cost no less after the translated prompts than after those in "
                 "the source language, so nothing can be ranked by them; give texts of which one "
                 "follows from the other, or rank by answers"

@@ -65,7 +65,7 @@ def ranked_points(
     """The points that close most of the gap, each at the strengths around 1, the best first.
 
     Raises:
-        LangsteerError: the translated prompts do not help, so that there is no gap.
+        NoGapError: the translated prompts do not help.
     """
     gap = Gap.of(runner.model, texts)
     first = rank_by_forcing(runner.model, runner.space, gap, points)

@@ -19,14 +19,14 @@ from langsteer.space.space import Space
 from langsteer.space.trained import TRAINED
 from langsteer.text.detect import Detector, default_detector
 from langsteer.tuning.cases import in_order
-from langsteer.tuning.forced import ForcedTrial
+from langsteer.tuning.forced import ForcedTrial, NoGapError
 from langsteer.tuning.journal import Journal, digest
 from langsteer.tuning.parallel import FEWEST, forced_texts, ranked_points
 from langsteer.tuning.prediction import best_layers, rank_layers
 from langsteer.tuning.search import BUDGET, SCOPES, SearchOptions, Tuned, tune
 from langsteer.tuning.sharing import SharingRunner
 
-Ranking = Literal["answers", "forcing"]
+Ranking = Literal["auto", "answers", "forcing"]
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,10 @@ class TuningOptions:
 
     `layers` are candidates; if None, those that rank best by the statistics. `scopes` and
     `estimators` are candidates, too. `languages` are those to steer between; all of the space if
-    None. `per_pair` is the most prompts of each family for each ordered pair. `budget` is about how
-    many tokens are generated. `split` is what the prompts are called in the record of the choice.
+    None. `per_pair` is the most prompts of each family for each ordered pair. `ranking` says what
+    ranks candidates: their `answers`; `forcing`, teacher forcing on prompts that stand in several
+    languages, after which answers only confirm; or `auto`, forcing where there are enough of these.
+    `budget` is about how many tokens are generated. `split` is what the prompts are called in the record of the choice.
     `journal` is a file that remembers what was answered: after a kill the same call goes on from
     there to the same choice. It stays; remove it once the choice is saved.
     """
@@ -46,7 +48,7 @@ class TuningOptions:
     estimators: Sequence[str] = ("difference",)
     languages: Sequence[str] | None = None
     per_pair: int | None = None
-    ranking: Ranking = "answers"
+    ranking: Ranking = "auto"
     budget: int = BUDGET
     asking: Asking = field(default_factory=Asking)
     split: str = "tune"
@@ -108,7 +110,7 @@ def tune_space(
     if options.journal is not None:
         kept = Journal(options.journal, _settings(space, prompts, every, layers, detector, options))
     runner = Runner(model, space, Judge(prompts, detector), options.asking)
-    ranked = _forced(runner, prompts, every, search) if options.ranking == "forcing" else ()
+    ranked = _ranked(runner, prompts, every, search, options.ranking)
     with timer.answers("tune", options.budget) as bar:
 
         def on_progress(tokens: int, best: str) -> None:
@@ -125,17 +127,31 @@ def tune_space(
         )
 
 
-def _forced(
-    runner: Runner, prompts: PromptSet, every: Sequence[Case], search: SearchOptions
+def _ranked(
+    runner: Runner,
+    prompts: PromptSet,
+    every: Sequence[Case],
+    search: SearchOptions,
+    ranking: Ranking,
 ) -> list[ForcedTrial]:
+    """The points as teacher forcing ranks them; none where answers shall rank them."""
+    if ranking == "answers":
+        return []
     texts = forced_texts(runner, prompts, in_order(every, search.seed))
     if len(texts) < FEWEST:
+        if ranking == "auto":
+            return []
         raise LangsteerError(
             f"Ranking by forcing needs prompts that stand in several languages, with the same "
             f"concepts and family, and that the model answers rightly: there are {len(texts)}, and "
             f"{FEWEST} are needed. Rank by answers."
         )
-    return ranked_points(runner, texts, search.points())
+    try:
+        return ranked_points(runner, texts, search.points())
+    except NoGapError:
+        if ranking == "auto":
+            return []
+        raise
 
 
 def _settings(
