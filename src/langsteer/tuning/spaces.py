@@ -38,9 +38,9 @@ class TuningOptions:
     None. `per_pair` is the most prompts of each family for each ordered pair. `ranking` says what
     ranks candidates: their `answers`; `forcing`, teacher forcing on prompts that stand in several
     languages, after which answers only confirm; or `auto`, forcing where there are enough of these.
-    `budget` is about how many tokens are generated. `split` is what the prompts are called in the record of the choice.
-    `journal` is a file that remembers what was answered: after a kill the same call goes on from
-    there to the same choice. It stays; remove it once the choice is saved.
+    `budget` is about how many tokens are generated. `split` is what the prompts are called in the
+    record of the choice. `journal` is a file that remembers what was answered: after a kill the
+    same call goes on from there to the same choice. It stays; remove it once the choice is saved.
     """
 
     layers: Sequence[int] | None = None
