@@ -29,9 +29,16 @@ TEST_PROMPTS = 12
 TUNE_TOKENS = 24_000
 PER_PAIR = 4
 TRAINING = TrainingOptions(
-    continuation="own", separator="", max_continuation=12, scope="all", steps=30
+    continuation="own",
+    separator="",
+    max_continuation=12,
+    scope="all",
+    steps=30,
+    learning_rate=0.015,
 )
-"""This model keeps to its prompt's language while it writes: what it has written is edited, too."""
+"""No coordinate of this model is an outlier: the median is large, and so the steps are smaller. It
+keeps to its prompt's language while it writes: what it has written is edited, too.
+"""
 MAX_NEW_TOKENS = 36
 
 
