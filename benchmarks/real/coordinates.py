@@ -9,10 +9,11 @@ between languages that the largest coordinate holds, and the languages nearest t
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from texts import LANGUAGES, News
+from texts import News
 from torch import Tensor
 
 from langsteer.engines.transformers.model import Model
@@ -36,7 +37,11 @@ def main() -> None:
     print("|---|---|---|---|---|")
     for layer in space.layers:
         raw, standardised = means(space, layer), space.standardised_means(layer)
-        cells = [cell for one in (raw, standardised) for cell in (largest(one), nearest(one))]
+        cells = [
+            cell
+            for one in (raw, standardised)
+            for cell in (largest(one), nearest(one, space.languages))
+        ]
         print(f"| {layer} | {' | '.join(cells)} |", flush=True)
 
 
@@ -51,10 +56,10 @@ def largest(found: Tensor) -> str:
     return f"{float(squares.max() / squares.sum()):.2f}"
 
 
-def nearest(found: Tensor) -> str:
+def nearest(found: Tensor, languages: Sequence[str]) -> str:
     """The languages nearest to English."""
-    order = (found - found[LANGUAGES.index("en")]).norm(dim=-1).argsort().tolist()
-    return ", ".join(LANGUAGES[row] for row in order[1 : NEAREST + 1])
+    order = (found - found[languages.index("en")]).norm(dim=-1).argsort().tolist()
+    return ", ".join(languages[row] for row in order[1 : NEAREST + 1])
 
 
 if __name__ == "__main__":
