@@ -13,6 +13,9 @@ from langsteer.engines.transformers.model import Model
 from langsteer.training.forcing import negative_log_likelihood
 from langsteer.tuning.forced import Gap
 
+SCOPES = ("all", "prompt")
+LAYERS = 7
+"""How many layers are tried, evenly over the depth."""
 Edits = Callable[[str, str], Edit]
 EVERYWHERE = Scope.parse("start[0:]")
 """All tokens, the first one too: where other packages edit."""
@@ -24,6 +27,11 @@ class Candidate:
 
     label: str
     edit: Edits
+
+
+def layers_of(model: Model) -> list[int]:
+    """The layers that are tried."""
+    return sorted({round(place * (model.depth - 2) / (LAYERS - 1)) for place in range(LAYERS)})
 
 
 def edits_of(

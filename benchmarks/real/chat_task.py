@@ -9,22 +9,20 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from chatting import answers, message
 from conditions import Steered
 from questions import Question, questions
+from relevance import relevance
 from sacrebleu.metrics.chrf import CHRF
 from texts import PAIRS
 
 from langsteer.data.corpus import Corpus, Text
-from langsteer.engines.transformers.chat import ChatOptions, render
-from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.model import Model
 from langsteer.evaluation.aggregate import Estimate, Weighting, combined_average, rate
 from langsteer.text.degeneration import degenerate
 from langsteer.text.detect import default_detector
-from langsteer.training.forcing import negative_log_likelihood
 
 NEW_TOKENS = 48
-CHAT = ChatOptions(enabled=True)
 Outcome = dict[str, Any]
 
 
@@ -66,8 +64,12 @@ def corpus(split: str) -> Corpus:
 def measure(model: Model, asked: Sequence[ChatItem], steered: Steered | None) -> list[Outcome]:
     """What a condition does on every item; None: the ceiling, asked in the target language."""
     own = _direct(model, tuple(asked))
-    answers = own if steered is None else _answers(model, asked, steered)
-    relevance = _relevance(model, asked, answers)
+    said = own
+    if steered is not None:
+        changes = [steered(one.source, one.target) for one in asked]
+        texts = [one.question.texts[one.source] for one in asked]
+        said = answers(model, texts, changes, NEW_TOKENS)
+    relevances = _relevance(model, asked, said)
     detector = default_detector(sorted({one.target for one in asked}))
     score = CHRF()
     return [
@@ -84,7 +86,7 @@ def measure(model: Model, asked: Sequence[ChatItem], steered: Steered | None) ->
             "relevance": relevant,
             "degenerate": degenerate(answer),
         }
-        for one, answer, direct, relevant in zip(asked, answers, own, relevance, strict=True)
+        for one, answer, direct, relevant in zip(asked, said, own, relevances, strict=True)
     ]
 
 
@@ -118,35 +120,12 @@ def _weighting(outcomes: Sequence[Outcome]) -> Weighting:
 def _direct(model: Model, asked: tuple[ChatItem, ...]) -> list[str]:
     """What the model says when it is asked in the target language."""
     said = [one.question.texts[one.target] for one in asked]
-    return model.generate(said, None, Generation(max_new_tokens=NEW_TOKENS), chat=CHAT)
+    return answers(model, said, [None] * len(said), NEW_TOKENS)
 
 
-def _answers(model: Model, asked: Sequence[ChatItem], steered: Steered) -> list[str]:
-    changes = [steered(one.source, one.target) for one in asked]
-    prompts, edits = [], []
-    for one, change in zip(asked, changes, strict=True):
-        text = one.question.texts[one.source]
-        chat = CHAT
-        if change is not None:
-            text = change.prompt(text)
-            chat = ChatOptions(enabled=True, system=change.system)
-        prompts.append(render(model.tokenizer, text, chat))
-        edits.append(None if change is None else change.edit)
-    return model.generate(prompts, edits, Generation(max_new_tokens=NEW_TOKENS))
+def _relevance(model: Model, asked: Sequence[ChatItem], said: Sequence[str]) -> list[float | None]:
+    def prompts(number: int) -> tuple[Sequence[int], Sequence[int]]:
+        one = asked[number]
+        return tuple(message(model, each.texts[one.target]) for each in (one.question, one.other))
 
-
-def _relevance(
-    model: Model, asked: Sequence[ChatItem], answers: Sequence[str]
-) -> list[float | None]:
-    """Nats a token: the answer after another question in its language less after this one."""
-    own, other = [], []
-    for one, answer in zip(asked, answers, strict=True):
-        found = model.tokenizer(answer, add_special_tokens=False, verbose=False)["input_ids"]
-        ids = list(found) or [0]
-        for rows, question in ((own, one.question), (other, one.other)):
-            rows.append((render(model.tokenizer, question.texts[one.target], CHAT).ids, ids))
-    gained = negative_log_likelihood(model, other) - negative_log_likelihood(model, own)
-    return [
-        float(nats) / len(ids) if answer.strip() else None
-        for nats, (_, ids), answer in zip(gained, own, answers, strict=True)
-    ]
+    return relevance(model, said, prompts)

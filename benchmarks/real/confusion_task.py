@@ -11,17 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from chat_task import CHAT
+from chatting import answers, message
 from conditions import Steered
+from relevance import relevance
 from texts import LANGUAGES, News, Passage
 
-from langsteer.engines.transformers.chat import ChatOptions, render
-from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.model import Model
 from langsteer.evaluation.aggregate import Estimate, Weighting, combined_average, rate
 from langsteer.text.degeneration import degenerate
 from langsteer.text.detect import default_detector
-from langsteer.training.forcing import negative_log_likelihood
 
 NEW_TOKENS = 40
 DRIFTS = ("en", "zh")
@@ -73,18 +71,13 @@ def items(news: News, count: int, seed: int = 0) -> list[ConfusionItem]:
 
 def measure(model: Model, asked: Sequence[ConfusionItem], steered: Steered | None) -> list[Outcome]:
     """What a condition does on every item; None: the ceiling, with the text in the language."""
-    prompts, edits = [], []
-    for one in asked:
-        chat, text = CHAT, one.passage.text[one.target if steered is None else one.source]
-        said = one.question(text)
-        change = None if steered is None else steered(one.source, one.target)
-        if change is not None:
-            said = change.prompt(said)
-            chat = ChatOptions(enabled=True, system=change.system)
-        prompts.append(render(model.tokenizer, said, chat))
-        edits.append(None if change is None else change.edit)
-    answers = model.generate(prompts, edits, Generation(max_new_tokens=NEW_TOKENS))
-    relevance = _relevance(model, asked, answers)
+    texts = [
+        one.question(one.passage.text[one.target if steered is None else one.source])
+        for one in asked
+    ]
+    changes = [None if steered is None else steered(one.source, one.target) for one in asked]
+    said = answers(model, texts, changes, NEW_TOKENS)
+    relevances = _relevance(model, asked, said)
     detector = default_detector(LANGUAGES)
     return [
         {
@@ -97,7 +90,7 @@ def measure(model: Model, asked: Sequence[ConfusionItem], steered: Steered | Non
             "relevance": relevant,
             "degenerate": degenerate(answer),
         }
-        for one, answer, relevant in zip(asked, answers, relevance, strict=True)
+        for one, answer, relevant in zip(asked, said, relevances, strict=True)
     ]
 
 
@@ -117,18 +110,11 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, Estimate]:
 
 
 def _relevance(
-    model: Model, asked: Sequence[ConfusionItem], answers: Sequence[str]
+    model: Model, asked: Sequence[ConfusionItem], said: Sequence[str]
 ) -> list[float | None]:
-    """Nats a token: the answer after another text in its language less after this one."""
-    own, other = [], []
-    for one, answer in zip(asked, answers, strict=True):
-        found = model.tokenizer(answer, add_special_tokens=False, verbose=False)["input_ids"]
-        ids = list(found) or [0]
-        for rows, passage in ((own, one.passage), (other, one.other)):
-            said = one.question(passage.text[one.target])
-            rows.append((render(model.tokenizer, said, CHAT).ids, ids))
-    gained = negative_log_likelihood(model, other) - negative_log_likelihood(model, own)
-    return [
-        float(nats) / len(ids) if answer.strip() else None
-        for nats, (_, ids), answer in zip(gained, own, answers, strict=True)
-    ]
+    def prompts(number: int) -> tuple[Sequence[int], Sequence[int]]:
+        one = asked[number]
+        both = (one.passage.text[one.target], one.other.text[one.target])
+        return tuple(message(model, one.question(text)) for text in both)
+
+    return relevance(model, said, prompts)

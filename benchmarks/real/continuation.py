@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 from conditions import Steered
+from relevance import relevance
 from texts import Item
 
-from langsteer.engines.transformers.encoding import encode
+from langsteer.engines.transformers.encoding import encode, encode_following
 from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.model import Model
 from langsteer.evaluation.aggregate import Estimate, Weighting, combined_average, rate
@@ -38,7 +39,10 @@ def forced(model: Model, items: Sequence[Item], steered: Steered | None) -> list
         if change is not None:
             said = change.prompt(said)
         rows.append(
-            (encode(model.tokenizer, said), _plain(model, item.passage.following[item.target]))
+            (
+                encode(model.tokenizer, said),
+                encode_following(model.tokenizer, item.passage.following[item.target]),
+            )
         )
         edits.append(None if change is None else change.edit)
     return negative_log_likelihood(model, rows, edits).tolist()
@@ -49,7 +53,7 @@ def measure(model: Model, items: Sequence[Item], steered: Steered | None) -> lis
     after_source, after_target = _bounds(model, tuple(items))
     after = after_target if steered is None else forced(model, items, steered)
     answers = _answers(model, items, steered)
-    relevance = _relevance(model, items, answers)
+    relevances = _relevance(model, items, answers)
     detector = default_detector(sorted({item.target for item in items}))
     found = []
     for row, item in enumerate(items):
@@ -65,7 +69,7 @@ def measure(model: Model, items: Sequence[Item], steered: Steered | None) -> lis
                 "answer": answers[row],
                 "right": bool(right),
                 "degenerate": degenerate(answers[row]),
-                "relevance": relevance[row],
+                "relevance": relevances[row],
             }
         )
     return found
@@ -110,18 +114,9 @@ def _answers(model: Model, items: Sequence[Item], steered: Steered | None) -> li
 
 
 def _relevance(model: Model, items: Sequence[Item], answers: Sequence[str]) -> list[float | None]:
-    """Nats a token: the answer after another prompt in its language less after the translated."""
-    own, other = [], []
-    for item, answer in zip(items, answers, strict=True):
-        ids = _plain(model, answer) or [0]
-        own.append((encode(model.tokenizer, item.passage.text[item.target] + "\n"), ids))
-        other.append((encode(model.tokenizer, item.other.text[item.target] + "\n"), ids))
-    gained = negative_log_likelihood(model, other) - negative_log_likelihood(model, own)
-    return [
-        float(nats) / len(ids) if answer.strip() else None
-        for nats, (_, ids), answer in zip(gained, own, answers, strict=True)
-    ]
+    def prompts(number: int) -> tuple[Sequence[int], Sequence[int]]:
+        item = items[number]
+        both = (item.passage.text[item.target], item.other.text[item.target])
+        return tuple(encode(model.tokenizer, text + "\n") for text in both)
 
-
-def _plain(model: Model, text: str) -> list[int]:
-    return list(model.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+    return relevance(model, answers, prompts)

@@ -3,7 +3,8 @@
     python benchmarks/real/coordinates.py MODEL --corpus FOLDER
 
 Prints, for latents as they are and in standard deviations within languages: the share of what lies
-between languages that the largest coordinate holds, and the languages nearest to English.
+between languages that the largest coordinate holds, the root mean square of the coordinates over
+their median, and the languages nearest to English.
 """
 
 from __future__ import annotations
@@ -12,14 +13,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from texts import News
 from torch import Tensor
 
 from langsteer.engines.transformers.model import Model
 from langsteer.fitting.fit import fit
 from langsteer.fitting.reading import Reading
-from langsteer.space.space import Space
 
 FITTED = 80
 NEAREST = 3
@@ -33,27 +32,29 @@ def main() -> None:
     given = parser.parse_args()
     model = Model.from_pretrained(given.model, dtype="bfloat16")
     space = fit(model, News.read(given.corpus).corpus("train", FITTED), Reading())
-    print("| layer | largest coordinate | nearest to English | the same, standardised | |")
-    print("|---|---|---|---|---|")
+    names = ("largest coordinate", "root mean square over median", "nearest to English")
+    print(f"| layer | {' | '.join([*names, *(f'{name}, standardised' for name in names)])} |")
+    print("|---" * (1 + 2 * len(names)) + "|")
     for layer in space.layers:
-        raw, standardised = means(space, layer), space.standardised_means(layer)
+        raw, standardised = space.statistics.means(layer), space.standardised_means(layer)
         cells = [
             cell
             for one in (raw, standardised)
-            for cell in (largest(one), nearest(one, space.languages))
+            for cell in (largest(one), skew(one), nearest(one, space.languages))
         ]
         print(f"| {layer} | {' | '.join(cells)} |", flush=True)
-
-
-def means(space: Space, layer: int) -> Tensor:
-    """`[languages, d]`."""
-    return torch.stack([space.mean(language, layer) for language in space.languages]).double()
 
 
 def largest(found: Tensor) -> str:
     """The share of the sum of squares about the centre that the largest coordinate holds."""
     squares = (found - found.mean(0)).square().sum(0)
     return f"{float(squares.max() / squares.sum()):.2f}"
+
+
+def skew(found: Tensor) -> str:
+    """The root mean square of the coordinates about the centre, over their median."""
+    each = (found - found.mean(0)).square().mean(0).sqrt()
+    return f"{float(each.square().mean().sqrt() / each.median()):.1f}"
 
 
 def nearest(found: Tensor, languages: Sequence[str]) -> str:

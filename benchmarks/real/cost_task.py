@@ -18,7 +18,7 @@ from conditions import Steered
 from texts import PAIRS, News, Passage
 
 from langsteer.edits.edit import Edit
-from langsteer.engines.transformers.encoding import encode
+from langsteer.engines.transformers.encoding import encode, encode_following
 from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.model import Model
 from langsteer.evaluation.aggregate import Estimate, Weighting, combined_average, rate
@@ -120,11 +120,7 @@ def _rows(model: Model, asked: Sequence[CostItem]) -> list[tuple[list[int], list
     return [
         (
             encode(model.tokenizer, one.passage.text[one.target] + "\n"),
-            list(
-                model.tokenizer(one.passage.following[one.target], add_special_tokens=False)[
-                    "input_ids"
-                ]
-            ),
+            encode_following(model.tokenizer, one.passage.following[one.target]),
         )
         for one in asked
     ]

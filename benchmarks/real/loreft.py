@@ -6,8 +6,7 @@ over the positions of the prompt. It starts at the identity.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -16,21 +15,19 @@ from langsteer.data.corpus import Corpus
 from langsteer.edits.edit import Edit
 from langsteer.edits.maps.low_rank import LowRank
 from langsteer.edits.scope import Scope
-from langsteer.engines.transformers.hooks import Forward, PromptTokens
 from langsteer.engines.transformers.model import Model
 from langsteer.text.detect import default_detector
 from langsteer.training import TrainingOptions
-from langsteer.training.editing import shifted
+from langsteer.training.editing import TrainingEditor, editing
 from langsteer.training.examples import read_texts
 from langsteer.training.forcing import Forced, Head, picked
 from langsteer.training.precision import products
+from langsteer.training.run import DEEP, SHALLOW
 from langsteer.training.trainer import batches, frozen
 
 RANK = 4
 RATE = 4e-3
 """The learning rate of the paper's examples."""
-SHALLOW, DEEP = 0.1, 0.6
-"""As for trained vectors."""
 
 
 class Interventions(nn.Module):
@@ -52,38 +49,20 @@ class Interventions(nn.Module):
         return rotation, self.source[rows] - rotation, self.bias[rows]
 
 
-class LowRankEditor:
+class LowRankEditor(TrainingEditor):
     """Applies the interventions of the rows' targets where `selected [rows, columns]` holds."""
 
     def __init__(
         self, layers: Sequence[int], parts: tuple[Tensor, Tensor, Tensor], selected: Tensor
     ) -> None:
-        self._places = {layer: place for place, layer in enumerate(layers)}
-        self._parts, self._selected = parts, selected
+        super().__init__(layers, selected)
+        self._parts = parts
 
-    @property
-    def layers(self) -> Set[int]:
-        """The layers whose output it edits."""
-        return self._places.keys()
-
-    def edit(self, forward: Forward, index: int, hidden: Tensor) -> Tensor:
-        """The output [rows, length, d] of layer `index`, edited."""
-        left, right, bias = (part[:, self._places[index]] for part in self._parts)
+    def moved(self, place: int, hidden: Tensor) -> Tensor:
+        """The output [rows, length, d], edited."""
+        left, right, bias = (part[:, place] for part in self._parts)
         read = hidden.float() @ right + bias[:, None]
-        moved = hidden.float() + read @ left.transpose(1, 2)
-        return torch.where(self._selected[..., None], moved.to(hidden.dtype), hidden)
-
-    def finish(self, forward: Forward) -> None:
-        """Nothing to check."""
-
-    def generated(self, prompt: PromptTokens, kept: Callable[[], Sequence[int]]) -> None:
-        """Nothing to count."""
-
-    def check_cache(self, cache: Any) -> None:
-        """No cache is used."""
-
-    def mark_cache(self, cache: Any) -> None:
-        """No cache is used."""
+        return (hidden.float() + read @ left.transpose(1, 2)).to(hidden.dtype)
 
 
 def train_loreft(
@@ -109,7 +88,7 @@ def train_loreft(
             rows = torch.tensor([found.targets[one.pair[1]] for one in batch])
             editor = LowRankEditor(layers, found.parts(rows), selected)
             optimiser.zero_grad()
-            with products(model.stream.device, options.precision), shifted(model.stream, editor):
+            with products(model.stream.device, options.precision), editing(model.stream, editor):
                 mine = head.log_probabilities(forced)
                 loss = -picked(mine, head.places(forced)).mean()
                 loss.backward()

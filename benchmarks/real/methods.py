@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from candidates import best
+from candidates import SCOPES, best, layers_of
 from conditions import Change, Steered
 from loreft import RANK, train_loreft
 from prompting import instruction
@@ -26,16 +26,13 @@ from langsteer.training.examples import ParallelText
 from langsteer.training.options import PLAIN
 from langsteer.tuning.forced import Gap, rank_by_forcing
 from peers import PEERS, Material
-from plain_text import PLAIN_TEXT
+from plain_text import PLAIN_TEXT, training
 
 CLOSED = (
     "difference", "mean", "centred", "effects", "exchange", "erasure", "transport", "regression",
     "shrunken", "robust",
 )  # fmt: skip
-SCOPES = ("all", "prompt")
 STRENGTHS = (0.7, 1.0, 1.5)
-LAYERS = 7
-"""How many layers are tried, evenly over the depth."""
 
 
 @dataclass
@@ -60,16 +57,22 @@ class Setting:
     def space(self) -> Space:
         """The statistics that all estimators share."""
         if self._space is None:
-            file = None if self.spaces is None else self.spaces / "fitted.safetensors"
-            if file is not None and file.exists():
-                self._space = Space.load(file)
-            else:
-                keep = keep_for(self.estimators, pooling=self.reading.pooling)
-                self._space = fit(self.model, self.fitted, replace(self.reading, keep=keep))
-                if file is not None:
-                    file.parent.mkdir(parents=True, exist_ok=True)
-                    self._space.save(file)
+            keep = keep_for(self.estimators, pooling=self.reading.pooling)
+            reading = replace(self.reading, keep=keep)
+            self._space = self.kept("fitted", lambda: fit(self.model, self.fitted, reading))
         return self._space
+
+    def kept(self, name: str, make: Callable[[], Space]) -> Space:
+        """The space of this name in the folder, if there is one; else it is made, and put there."""
+        if self.spaces is None:
+            return make()
+        file = self.spaces / f"{name}.safetensors"
+        if file.exists():
+            return Space.load(file)
+        space = make()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        space.save(file)
+        return space
 
     @property
     def gap(self) -> Gap:
@@ -80,11 +83,9 @@ class Setting:
 
     def best_point(self, estimator: str) -> OperatingPoint:
         """Layer, scope and strength that close most of the gap: first at 1, then the strength."""
-        depth = self.model.depth
-        layers = sorted({round(i * (depth - 2) / (LAYERS - 1)) for i in range(LAYERS)})
         points = [
             OperatingPoint((layer,), 1.0, scope, estimator, split="dev")
-            for layer in layers
+            for layer in layers_of(self.model)
             for scope in SCOPES
         ]
         first = rank_by_forcing(self.model, self.space, self.gap, points)[:2]
@@ -166,25 +167,14 @@ def _loreft(setting: Setting) -> Prepared:
 
 
 def _trained(name: str, setting: Setting) -> Prepared:
-    file = (
-        None if setting.spaces is None else setting.spaces / f"{name.replace(':', '-')}.safetensors"
-    )
-    if file is not None and file.exists():
-        space = Space.load(file)
-        return Prepared(_edits(space.edit), f"as in {file.parent.name}")
     given = dict(zip(TRAINED, name.split(":")[1:], strict=False))
     options = replace(setting.training, **given)  # type: ignore[arg-type]
-    fitted, began = setting.space, time.perf_counter()
-    space = fitted.train(setting.model, setting.trained, options, progress=True)
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        space.save(file)
-    record = space.trained.record if space.trained is not None else {}
-    said = (
-        f"{record['steps']} steps, {time.perf_counter() - began:.0f} s, held-out loss "
-        f"{record['loss_before']:.3f} to {record['loss_after']:.3f}"
+    began = time.perf_counter()
+    space = setting.kept(
+        name.replace(":", "-"),
+        lambda: setting.space.train(setting.model, setting.trained, options, progress=True),
     )
-    return Prepared(_edits(space.edit), said)
+    return Prepared(_edits(space.edit), f"{training(space)}; {time.perf_counter() - began:.0f} s")
 
 
 def _edits(edit: Callable[[str, str], Edit]) -> Steered:

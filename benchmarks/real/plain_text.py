@@ -7,13 +7,13 @@ chosen by teacher forcing on the texts for tuning, as for all others.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import product
 
 import torch
 from back_translation import back_translated
-from candidates import Candidate, best, edits_of
+from candidates import SCOPES, Candidate, best, edits_of, layers_of
 
 from langsteer.data.corpus import Corpus
 from langsteer.edits.maps import Map, Shift
@@ -25,48 +25,48 @@ from langsteer.space.space import Space
 from langsteer.training import TrainingOptions
 from langsteer.tuning.forced import Gap
 
-LAYERS = 7
 STRENGTHS = (1.0, 1.5)
-SCOPES = ("all", "prompt")
 OUTLYING = 3.0
 """Coordinates this many times as large as the root mean square are cut back to it."""
 OPTIONS = TrainingOptions(steps=100, max_prompt=48, max_continuation=20)
 
+Change = Callable[[torch.Tensor, int], torch.Tensor]
+"""From the difference at a layer to what is added there."""
 Method = Callable[[Model, Space, Corpus, Gap], Candidate]
 
 
-def _layers(model: Model) -> list[int]:
-    return sorted({round(place * (model.depth - 2) / (LAYERS - 1)) for place in range(LAYERS)})
-
-
 def _everywhere(
-    model: Model, space: Space, change: Callable[[torch.Tensor], torch.Tensor], *, restore: bool
-) -> Iterator[Candidate]:
-    for layer, scope, strength in product(_layers(model), SCOPES, STRENGTHS):
+    model: Model, space: Space, change: Change, *, restore: bool = False
+) -> list[Candidate]:
+    def one(layer: int, scope: str, strength: float) -> Candidate:
 
-        def maps(
-            source: str, target: str, layer: int = layer, strength: float = strength
-        ) -> dict[int, Map]:
+        def maps(source: str, target: str) -> dict[int, Map]:
             delta = space.mean(target, layer) - space.mean(source, layer)
-            return {layer: Shift((strength * change(delta)).float())}
+            return {layer: Shift((strength * change(delta, layer)).float())}
 
         label = f"layer {layer}, strength {strength:g}, {scope}"
-        yield Candidate(label, edits_of(maps, restore=restore, scope=Scope.parse(scope)))
+        return Candidate(label, edits_of(maps, restore=restore, scope=Scope.parse(scope)))
+
+    return [one(*place) for place in product(layers_of(model), SCOPES, STRENGTHS)]
+
+
+def _unchanged(delta: torch.Tensor, _: int) -> torch.Tensor:
+    return delta
 
 
 def clipped(model: Model, space: Space, _: Corpus, gap: Gap) -> Candidate:
     """The difference with its outlying coordinates cut back."""
 
-    def change(delta: torch.Tensor) -> torch.Tensor:
+    def change(delta: torch.Tensor, _: int) -> torch.Tensor:
         most = OUTLYING * delta.square().mean().sqrt()
         return delta.clamp(-most, most)
 
-    return best(model, gap, list(_everywhere(model, space, change, restore=False)))
+    return best(model, gap, _everywhere(model, space, change))
 
 
 def restored(model: Model, space: Space, _: Corpus, gap: Gap) -> Candidate:
     """The difference, after which each latent has the norm that it had."""
-    return best(model, gap, list(_everywhere(model, space, lambda delta: delta, restore=True)))
+    return best(model, gap, _everywhere(model, space, _unchanged, restore=True))
 
 
 def whitened(model: Model, space: Space, _: Corpus, gap: Gap) -> Candidate:
@@ -74,44 +74,33 @@ def whitened(model: Model, space: Space, _: Corpus, gap: Gap) -> Candidate:
 
     Coordinates of a difference below one standard deviation are shrunk, as by a Wiener filter.
     """
-    variance = {
-        layer: space.statistics.within_variance()[space.statistics.at(layer)]
-        for layer in _layers(model)
-    }
+    statistics = space.statistics
+    variance = statistics.within_variance()
 
-    def candidates() -> Iterator[Candidate]:
-        for layer, scope, strength in product(_layers(model), SCOPES, STRENGTHS):
+    def change(delta: torch.Tensor, layer: int) -> torch.Tensor:
+        noise = 0.1 * variance[statistics.at(layer)]
+        return delta * delta.square() / (delta.square() + noise)
 
-            def maps(
-                source: str, target: str, layer: int = layer, strength: float = strength
-            ) -> dict[int, Map]:
-                delta = space.mean(target, layer) - space.mean(source, layer)
-                kept = delta.square() / (delta.square() + 0.1 * variance[layer])
-                return {layer: Shift((strength * kept * delta).float())}
-
-            label = f"layer {layer}, strength {strength:g}, {scope}"
-            yield Candidate(label, edits_of(maps, scope=Scope.parse(scope)))
-
-    return best(model, gap, list(candidates()))
+    return best(model, gap, _everywhere(model, space, change))
 
 
 def matched(model: Model, _: Space, corpus: Corpus, gap: Gap) -> Candidate:
     """The difference at the same tokens of both languages (`--pooling matched`)."""
     other = fit(model, corpus, Reading(pooling="matched"))
-    return best(model, gap, list(_everywhere(model, other, lambda delta: delta, restore=False)))
+    return best(model, gap, _everywhere(model, other, _unchanged))
 
 
 def unpaired(model: Model, space: Space, corpus: Corpus, _: Gap) -> Candidate:
     """Vectors trained so that any text of the target language follows (`--continuation any`)."""
     found = space.train(model, corpus, replace(OPTIONS, continuation="any"), progress=True)
-    return Candidate(_steps(found), found.edit)
+    return Candidate(training(found), found.edit)
 
 
 def back(model: Model, space: Space, corpus: Corpus, _: Gap) -> Candidate:
     """Vectors trained on prompts that the model itself translated out of the target language."""
     texts = back_translated(model, corpus)
     found = space.train(model, texts, OPTIONS, progress=True)
-    return Candidate(f"{_steps(found)}, {len(texts.texts)} texts", found.edit)
+    return Candidate(f"{training(found)}, {len(texts.texts)} texts", found.edit)
 
 
 def apart(corpus: Corpus, documents: Sequence[str], seed: int = 0) -> Corpus:
@@ -130,7 +119,8 @@ def apart(corpus: Corpus, documents: Sequence[str], seed: int = 0) -> Corpus:
     )
 
 
-def _steps(space: Space) -> str:
+def training(space: Space) -> str:
+    """What became of a training, in words."""
     record = space.trained.record if space.trained is not None else {}
     return (
         f"{record['steps']} steps, held-out loss {record['loss_before']:.3f} to "

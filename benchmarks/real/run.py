@@ -24,10 +24,11 @@ import confusion_task
 import continuation
 import cost_task
 import word_task
+from chatting import CHAT
 from texts import PAIRS, News
 
 from langsteer.data.corpus import Corpus
-from langsteer.engines.transformers.encoding import encode
+from langsteer.engines.transformers.encoding import encode, encode_following
 from langsteer.engines.transformers.model import Model
 from langsteer.evaluation.aggregate import Estimate
 from langsteer.fitting.reading import Reading
@@ -98,11 +99,7 @@ def words_task(model: Model, _: News | None, count: int, steps: int) -> Task:
             one.word.concept,
             tuple(encode(model.tokenizer, one.prompt(one.source))),
             tuple(encode(model.tokenizer, one.prompt(one.target))),
-            tuple(
-                model.tokenizer(one.word.names[one.target] + '"', add_special_tokens=False)[
-                    "input_ids"
-                ]
-            ),
+            tuple(encode_following(model.tokenizer, one.word.names[one.target] + '"')),
         )
         for one in word_task.items("dev", DEV)
     ]
@@ -114,7 +111,7 @@ def words_task(model: Model, _: News | None, count: int, steps: int) -> Task:
 def chat_task_of(model: Model, news: News, count: int, steps: int) -> Task:
     """Questions to a chat model, whose answers are wanted in another language."""
     options = TrainingOptions(
-        steps=steps, continuation="own", chat=chat_task.CHAT, max_prompt=96, max_continuation=24
+        steps=steps, continuation="own", chat=CHAT, max_prompt=96, max_continuation=24
     )
     dev = read_texts(model, chat_task.corpus("dev"), options)
     said = chat_task.corpus("train")
@@ -123,7 +120,7 @@ def chat_task_of(model: Model, news: News, count: int, steps: int) -> Task:
     examples = dev.examples(dev.order, PAIRS, DEV)
     fitted = news.corpus("train", FITTED_CHAT)
     setting = Setting(model, fitted, reading, examples, texts, options)
-    setting.chat = chat_task.CHAT
+    setting.chat = CHAT
     return Task(chat_task.items("test", count), chat_task.measure, chat_task.summary, setting)
 
 

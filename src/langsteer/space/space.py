@@ -222,7 +222,7 @@ class Space:
         it changes nothing; it varies as much within a language. So languages are compared in these
         units. Where no language has two texts, the units are those of the latents.
         """
-        means = torch.stack([self.mean(language, layer) for language in self.languages]).double()
+        means = self.statistics.means(layer)
         deviation = self.statistics.within_variance()[self.statistics.at(layer)].sqrt()
         if not deviation.any():
             return means

@@ -214,9 +214,9 @@ class Alignment:
         """As `shares`, each coordinate's own on average, however large the coordinate is.
 
         In some models one coordinate holds half of the variance, and the output does not feel it.
+        Raises `CorpusError` without aligned texts.
         """
-        if not self.concepts:
-            return self.shares()
+        self._require_concepts()
         parts = torch.stack(self._squares())
         total = parts.sum(0)
         varies = total > 0
@@ -232,11 +232,7 @@ class Alignment:
         noise alone would give them (Hays' omega squared). Raises `CorpusError` without aligned
         texts.
         """
-        if not self.concepts:
-            raise CorpusError(
-                "Shares of variance need aligned texts, and no concept occurs in two languages. "
-                "Give the corpus a column with the concept of each text."
-            )
+        self._require_concepts()
         concept, language, rest = (part.sum(-1) for part in self._squares())
         total = concept + language + rest
         if adjusted:
@@ -248,6 +244,13 @@ class Alignment:
         safe = torch.where(total > 0, total, torch.ones_like(total))
         concept, language = concept / safe, language / safe
         return Shares(concept, language, 1 - concept - language)
+
+    def _require_concepts(self) -> None:
+        if not self.concepts:
+            raise CorpusError(
+                "Shares of variance need aligned texts, and no concept occurs in two languages. "
+                "Give the corpus a column with the concept of each text."
+            )
 
     def _squares(self) -> tuple[Tensor, Tensor, Tensor]:
         """Sums of squares `[layers, d]` of concept, language given concept, and rest."""

@@ -26,8 +26,7 @@ def recomputing(model: Model) -> Iterator[None]:
     Raises:
         LangsteerError: the model's layers cannot do it.
     """
-    layers = [module for module in model.hf.modules() if hasattr(module, FLAG)]
-    able = [module for module in layers if _layer(module)]
+    able = [module for module in model.hf.modules() if hasattr(module, FLAG) and _layer(module)]
     if not able:
         raise LangsteerError(
             f"the layers of {model.name} cannot be computed again in the backward pass; train "

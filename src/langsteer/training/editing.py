@@ -14,15 +14,18 @@ from langsteer.engines.transformers.hooks import Editor, Forward, PromptTokens
 from langsteer.engines.transformers.stream import ResidualStream
 
 
-class ShiftEditor:
-    """Adds `shifts [rows, layers, d]` where `selected [rows, columns]` holds.
-
-    It rounds as an edit of the same shifts does.
+class TrainingEditor:
+    """Edits the outputs of `layers` where `selected [rows, columns]` holds, so that a gradient can
+    reach what edits them. No cache is used, and nothing is generated.
     """
 
-    def __init__(self, layers: Sequence[int], shifts: Tensor, selected: Tensor) -> None:
+    def __init__(self, layers: Sequence[int], selected: Tensor) -> None:
         self._places = {layer: place for place, layer in enumerate(layers)}
-        self._shifts, self._selected = shifts, selected
+        self._selected = selected
+
+    def moved(self, place: int, hidden: Tensor) -> Tensor:
+        """The output [rows, length, d] of the layer at this place of `layers`, all of it edited."""
+        raise NotImplementedError
 
     @property
     def layers(self) -> Set[int]:
@@ -30,10 +33,8 @@ class ShiftEditor:
         return self._places.keys()
 
     def edit(self, forward: Forward, index: int, hidden: Tensor) -> Tensor:
-        """The output [rows, length, d] of layer `index`, shifted."""
-        wide = wide_dtype(hidden.dtype)
-        shift = self._shifts[:, self._places[index], None].to(hidden.device, wide)
-        moved = rounded(hidden.to(wide) + shift, hidden.dtype)
+        """The output [rows, length, d] of layer `index`, edited where it is selected."""
+        moved = self.moved(self._places[index], hidden)
         return torch.where(self._selected[..., None].to(hidden.device), moved, hidden)
 
     def finish(self, forward: Forward) -> None:
@@ -49,8 +50,22 @@ class ShiftEditor:
         """No cache is used."""
 
 
+class ShiftEditor(TrainingEditor):
+    """Adds `shifts [rows, layers, d]`, and rounds as an edit of the same shifts does."""
+
+    def __init__(self, layers: Sequence[int], shifts: Tensor, selected: Tensor) -> None:
+        super().__init__(layers, selected)
+        self._shifts = shifts
+
+    def moved(self, place: int, hidden: Tensor) -> Tensor:
+        """The output, shifted."""
+        wide = wide_dtype(hidden.dtype)
+        shift = self._shifts[:, place, None].to(hidden.device, wide)
+        return rounded(hidden.to(wide) + shift, hidden.dtype)
+
+
 @contextmanager
-def shifted(stream: ResidualStream, editor: Editor) -> Iterator[None]:
-    """Let the shifts act on forward passes of this context."""
+def editing(stream: ResidualStream, editor: Editor) -> Iterator[None]:
+    """Let the editor act on forward passes of this context."""
     with stream.hooks.editing(editor):
         yield

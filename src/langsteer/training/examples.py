@@ -13,6 +13,7 @@ from torch import Tensor
 
 from langsteer.data.corpus import Corpus, Text
 from langsteer.engines.transformers.chat import render
+from langsteer.engines.transformers.encoding import encode_following
 from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.model import Model
 from langsteer.errors import CorpusError
@@ -178,7 +179,9 @@ def _next(
 ) -> dict[str, dict[str, Ids]]:
     concepts = list(texts)
     return {
-        concept: {language: _plain(model, text, options) for language, text in texts[after].items()}
+        concept: {
+            language: _following(model, text, options) for language, text in texts[after].items()
+        }
         for concept, after in pairwise(concepts)
     }
 
@@ -205,7 +208,7 @@ def _own(
     )
     found: dict[str, dict[str, Ids]] = {}
     for (concept, language), answer in zip(asked, answers, strict=True):
-        ids = _plain(model, answer, options)
+        ids = _following(model, answer, options)
         if ids and (detector is None or _in_language(answer, language, detector)):
             found.setdefault(concept, {})[language] = ids
     return found
@@ -220,6 +223,5 @@ def _in_language(answer: str, language: str, detector: Detector) -> bool:
     return few and found.family == family_of(language)
 
 
-def _plain(model: Model, text: str, options: TrainingOptions) -> Ids:
-    ids = model.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-    return tuple(ids[: options.max_continuation])
+def _following(model: Model, text: str, options: TrainingOptions) -> Ids:
+    return tuple(encode_following(model.tokenizer, text)[: options.max_continuation])

@@ -26,7 +26,7 @@ from langsteer.training.checkpoint import TrainingState
 from langsteer.training.examples import Texts, read_texts
 from langsteer.training.options import TrainingOptions
 from langsteer.training.shapes import Vectors
-from langsteer.training.start import at_one_layer, differences, keys_of, unit_of
+from langsteer.training.start import at_one_layer, differences, keys_of, unit_of, weight_of
 from langsteer.training.trainer import Trainer, batches, frozen
 
 LOOKS = 8
@@ -117,16 +117,15 @@ class _Run:
     ) -> _Run:
         keys, layers = keys_of(options.shape, pairs), tuple(options.layers or ())
         found = differences(space, options.shape, keys, layers)
-        unit = unit_of(found, options.freedom)
-        nothing = torch.zeros_like(found[..., :1] if options.freedom == "strengths" else found)
-        vectors = Vectors(options.shape, keys, layers, unit, nothing)
+        unit, whole = unit_of(found, options.freedom), weight_of(found, options.freedom)
+        vectors = Vectors(options.shape, keys, layers, unit, torch.zeros_like(whole))
         trainer = Trainer(model, vectors, texts, options)
         concepts, kept = texts.split(options.held_out, spaced=options.continuation != "next")
         held_out = texts.examples(kept, pairs, HELD_OUT)
         if not held_out:
             raise CorpusError("no held-out text stands in two of the languages; give more texts")
         unsteered = trainer.loss(held_out)
-        vectors.weight.data = at_one_layer(found, unit, lambda at: trainer.loss(held_out, at))
+        vectors.weight.data = at_one_layer(whole, lambda at: trainer.loss(held_out, at))
         return cls(trainer, texts, concepts, pairs, held_out, unsteered)
 
     @property

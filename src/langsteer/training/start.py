@@ -51,22 +51,27 @@ def unit_of(found: Tensor, freedom: Freedom) -> Tensor:
     if freedom == "strengths":
         return found
     each = found.square().mean(0).sqrt()
-    return each.median(-1).values[None, :, None].clamp_min(_tiny(found))
+    return each.median(-1).values[None, :, None].clamp_min(torch.finfo(found.dtype).tiny)
 
 
-def at_one_layer(found: Tensor, unit: Tensor, loss: Callable[[Tensor], float]) -> Tensor:
-    """The weight that makes the differences at the layer of least loss, and nothing elsewhere."""
-    whole = torch.ones_like(found[..., :1]) if unit.shape == found.shape else found / unit
-    count = min(CANDIDATES, found.shape[1])
-    places = sorted({round(one) for one in torch.linspace(0, found.shape[1] - 1, count).tolist()})
+def weight_of(found: Tensor, freedom: Freedom) -> Tensor:
+    """The weight that makes the differences, in these units.
+
+    `[keys, layers, d]`, or `[keys, layers, 1]` if strengths are trained.
+    """
+    if freedom == "strengths":
+        return torch.ones_like(found[..., :1])
+    return found / unit_of(found, freedom)
+
+
+def at_one_layer(weight: Tensor, loss: Callable[[Tensor], float]) -> Tensor:
+    """The weight at the layer of least loss, and zeros at the others."""
+    count = min(CANDIDATES, weight.shape[1])
+    places = sorted({round(one) for one in torch.linspace(0, weight.shape[1] - 1, count).tolist()})
 
     def at(place: int) -> Tensor:
-        kept = torch.zeros_like(whole)
-        kept[:, place] = whole[:, place]
+        kept = torch.zeros_like(weight)
+        kept[:, place] = weight[:, place]
         return kept
 
     return min(map(at, places), key=loss)
-
-
-def _tiny(found: Tensor) -> float:
-    return torch.finfo(found.dtype).tiny

@@ -13,7 +13,7 @@ from langsteer.edits.scope import Scope
 from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.steered import bos_tokens
 from langsteer.training.checkpointing import recomputing
-from langsteer.training.editing import ShiftEditor, shifted
+from langsteer.training.editing import ShiftEditor, editing
 from langsteer.training.examples import ParallelText, Texts
 from langsteer.training.forcing import Forced, Head, picked
 from langsteer.training.options import TrainingOptions
@@ -94,7 +94,7 @@ class Trainer:
         prompts = torch.tensor(forced.prompts)[:, None]
         selected = self._scope.selects(forced.positions(), prompts, forced.ids, self._bos)
         shifts = self.vectors.shifts([one.pair for one in batch])
-        with shifted(self.model.stream, ShiftEditor(self.vectors.layers, shifts, selected)):
+        with editing(self.model.stream, ShiftEditor(self.vectors.layers, shifts, selected)):
             yield
 
 

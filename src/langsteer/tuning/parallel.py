@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from langsteer.data.prompts import Prompt, PromptSet
 from langsteer.engines.transformers.chat import render
+from langsteer.engines.transformers.encoding import encode_following
 from langsteer.evaluation.cases import Case
 from langsteer.evaluation.runner import Runner
 from langsteer.space.point import OperatingPoint
@@ -45,7 +46,7 @@ def forced_texts(runner: Runner, prompts: PromptSet, cases: Sequence[Case]) -> l
     for (case, other), answer, verdict in zip(found, answers, verdicts, strict=True):
         # Whether a name is in the language that was asked for need not be known of a single word.
         right = verdict.language_right if verdict.meaning_right is None else verdict.meaning_right
-        following = _tokens(runner, answer)
+        following = tuple(encode_following(runner.model.tokenizer, answer))
         if right and following:
             texts.append(
                 ParallelText(
@@ -105,8 +106,3 @@ class _Translations:
 
 def _prompt(runner: Runner, prompt: Prompt) -> tuple[int, ...]:
     return tuple(render(runner.model.tokenizer, prompt.text, runner.asking.chat).ids)
-
-
-def _tokens(runner: Runner, answer: str) -> tuple[int, ...]:
-    found = runner.model.tokenizer(answer, add_special_tokens=False, verbose=False)["input_ids"]
-    return tuple(found)

@@ -184,11 +184,7 @@ class _Search:
         tried: list[OperatingPoint] = []
         for finalist in self._finalists:
             tried += self._strengths_of(finalist, cases)
-        size = len(cases)
-        columns = [self.answered.outcomes(point)[:size] for point in tried]
-        value = compare(columns).value
-        best_first = sorted(range(len(tried)), key=lambda row: -round(float(value[row]), 4))
-        return [tried[row] for row in best_first]
+        return self._best_first(tried, len(cases))
 
     def confirm(self, ranked: Sequence[OperatingPoint]) -> list[OperatingPoint]:
         """The first few points, and the first of another kind, as their answers rank them."""
@@ -198,9 +194,7 @@ class _Search:
             tried.append(other)
         cases = self.order[:CONFIRMING]
         self.answered.extend(self.evaluator, cases, tried)
-        value = compare([self.answered.outcomes(point)[: len(cases)] for point in tried]).value
-        best_first = sorted(range(len(tried)), key=lambda row: -round(float(value[row]), 4))
-        return [tried[row] for row in best_first]
+        return self._best_first(tried, len(cases))
 
     def duel(self, ranked: list[OperatingPoint]) -> list[OperatingPoint]:
         """The same, after more cases for the best and its rival from another configuration.
@@ -243,6 +237,12 @@ class _Search:
             if _kind(point) == _kind(chosen) and point.strength > chosen.strength
         ]
         return [*elsewhere[:OTHERS], *sorted(stronger, key=lambda one: one.strength)[:1]]
+
+    def _best_first(self, tried: Sequence[OperatingPoint], size: int) -> list[OperatingPoint]:
+        """The points by their objective on the first `size` cases; of equals the first first."""
+        value = compare([self.answered.outcomes(point)[:size] for point in tried]).value
+        best_first = sorted(range(len(tried)), key=lambda row: -round(float(value[row]), 4))
+        return [tried[row] for row in best_first]
 
     def _strengths_of(
         self, finalist: OperatingPoint, cases: Sequence[Case]

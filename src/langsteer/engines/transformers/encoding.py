@@ -32,6 +32,11 @@ def encode(tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
     return ids
 
 
+def encode_following(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """The tokens of a text that follows another one: no special tokens, and maybe none at all."""
+    return _ids(tokenizer, text, special=False)
+
+
 def _ids(tokenizer: PreTrainedTokenizerBase, text: str, *, special: bool) -> list[int]:
     found = cast(Any, tokenizer)(text, add_special_tokens=special, verbose=False)["input_ids"]
     return cast("list[int]", found)
