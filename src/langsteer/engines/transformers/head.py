@@ -20,9 +20,9 @@ def output_head(model: nn.Module) -> nn.Module | None:
 def whole_rows(_: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
     """Lay the hidden states out row by row, as a forward pre-hook of the head.
 
-    transformers hands the head the last column alone, as a view with gaps. Of such a view torch on
-    a CPU makes a product for each row, with a copy of the weights for each: with 16 prompts and
-    262,144 tokens in bfloat16 that takes 29 s where 0.04 s are enough.
+    transformers hands the head the last column alone, as a view with gaps. Of such a view, and
+    weights that take no gradient, torch on a CPU makes a product for each row, with a copy of the
+    weights for each: hundreds of times slower where the vocabulary is large (`benchmarks/head.py`).
     """
     if args and isinstance(args[0], Tensor) and not args[0].is_contiguous():
         return (args[0].contiguous(), *args[1:])
