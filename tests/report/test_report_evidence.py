@@ -5,7 +5,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from langsteer.evaluation.aggregate import Rate
-from langsteer.report.evidence import estimators_of, layers_of, surface_of
+from langsteer.report.evidence import estimators_of, gaps_of, layers_of, surface_of
+from langsteer.report.figures.gap import gap_chart
 from langsteer.space.space import OperatingPoint
 
 RATE = Rate(0.5, 0.25, 0.75, 12)
@@ -50,6 +51,21 @@ def test_layers_are_those_tried_at_strength_one_with_their_intervals():
     assert (first.layer, first.language_rate) == (1, Rate(0.1, 0.0, 0.2, 12))
     assert (first.meaning, first.both) == (None, None)
     assert (second.layer, second.meaning, second.both) == (2, RATE, RATE)
+
+
+def test_what_forcing_ranked_is_shown_by_layer_as_far_as_it_is_like_the_point():
+    ranked = [
+        {**trial(layer, strength, scope=scope), "recovered": recovered}
+        for layer, strength, scope, recovered in (
+            (3, 1.0, "all", 0.9), (1, 1.0, "all", 0.2), (3, 1.4, "all", 0.95),
+            (2, 1.0, "prompt", 0.4),
+        )
+    ]  # fmt: skip
+    gaps = gaps_of(replace(POINT, evidence={"ranked": ranked}))
+    assert [(one.layer, one.recovered) for one in gaps] == [(1, 0.2), (3, 0.9)]
+    assert gap_chart(gaps, POINT) is not None
+    assert gap_chart(gaps[:1], POINT) is None
+    assert gaps_of(POINT) == []
 
 
 def test_estimators_are_compared_where_they_were_asked_most():

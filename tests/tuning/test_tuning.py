@@ -737,6 +737,9 @@ def test_ranked_by_forcing_few_answers_confirm_a_choice_that_is_as_good(
     recovered = [one.recovered for one in forced.ranked]
     assert recovered == sorted(recovered, reverse=True)
     assert {one.point.layers for one in forced.ranked} == {(0,), (2,), (4,), (6,)}
+    kept = forced.point.evidence["ranked"]
+    assert [one["recovered"] for one in kept] == [round(one, 4) for one in recovered]
+    assert "ranked" not in searched.point.evidence
 
 
 def test_forcing_without_translated_prompts_is_refused(

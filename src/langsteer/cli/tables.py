@@ -156,6 +156,7 @@ def trials_as_json(tuned: Tuned) -> dict[str, Any]:
     return {
         "operating_point": asdict(replace(tuned.point, evidence={})),
         "trials": [asdict(trial) for trial in tuned.trials],
+        "ranked": [asdict(trial) for trial in tuned.ranked],
         "tokens": tuned.tokens,
         "answers": tuned.answers,
     }
@@ -185,6 +186,14 @@ def print_trials(tuned: Tuned, console: Console) -> None:
             f"{100 * trial.scores.language_rate.value:.1f}",
             "–" if meaning is None else f"{100 * meaning.value:.1f}",
             f"{100 * trial.objective:.1f}",
+        )
+    if tuned.ranked:
+        best = tuned.ranked[0]
+        console.print(
+            f"ranked {len(tuned.ranked)} configurations by teacher forcing; the best, "
+            f"{describe(best.point)}, closes {100 * best.recovered:.0f} % of the gap to the "
+            "translated prompts",
+            highlight=False,
         )
     console.print(table)
     _print_choice(tuned, console)

@@ -18,7 +18,7 @@ from langsteer.evaluation.metrics import METRICS
 from langsteer.evaluation.summary import Scores
 from langsteer.report import data
 from langsteer.report.answers import answers_of, confusion_of, examples_of, failures_of, methods_of
-from langsteer.report.evidence import estimators_of, layers_of, surface_of
+from langsteer.report.evidence import estimators_of, gaps_of, layers_of, surface_of
 from langsteer.report.page import write_report
 from langsteer.space.space import Space
 from langsteer.space.trained import TRAINED
@@ -60,6 +60,7 @@ def as_report(found: Evaluation, descriptions: Mapping[str, str]) -> data.Report
         ],
         examples=examples_of(found.outcomes),
         layers=layers_of(point),
+        gaps=gaps_of(point),
         pairs=found.pairs,
         targets=found.targets,
         language_map=_language_map(space, point.layers[0]),

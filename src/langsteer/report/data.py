@@ -118,6 +118,14 @@ class LayerPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class GapPoint:
+    """The share of the gap to the translated prompt that an edit closes at one layer alone."""
+
+    layer: int
+    recovered: float
+
+
+@dataclass(frozen=True, slots=True)
 class LanguagePoint:
     """A language in the plane of two principal components; `group` is its script, say."""
 
@@ -222,6 +230,7 @@ class Report:
     costs: Sequence[str] = ()
     examples: Sequence[Example] = ()
     layers: Sequence[LayerPoint] = ()
+    gaps: Sequence[GapPoint] = ()
     pairs: Sequence[PairScores] = ()
     targets: Mapping[str, Scores] = field(default_factory=dict)
     language_map: LanguageMap = field(default_factory=LanguageMap)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from langsteer.evaluation.aggregate import Rate
-from langsteer.report.data import LayerPoint, LayerStrengthPoint, MethodResult
+from langsteer.report.data import GapPoint, LayerPoint, LayerStrengthPoint, MethodResult
 from langsteer.space.space import OperatingPoint
 
 Trial = Mapping[str, Any]
@@ -40,6 +40,17 @@ def layers_of(point: OperatingPoint) -> list[LayerPoint]:
     return sorted(points, key=lambda one: one.layer)
 
 
+def gaps_of(point: OperatingPoint) -> list[GapPoint]:
+    """Every layer that teacher forcing ranked at strength 1, else like the point."""
+    ranked: Iterable[Trial] = point.evidence.get("ranked", ())
+    gaps = [
+        GapPoint(trial["layers"][0], trial["recovered"])
+        for trial in ranked
+        if like(trial, point) and trial["strength"] == 1
+    ]
+    return sorted(gaps, key=lambda one: one.layer)
+
+
 def estimators_of(point: OperatingPoint) -> list[MethodResult]:
     """The best trial of each estimator among those that were asked most; none for one estimator."""
     best: dict[str, Trial] = {}
@@ -64,12 +75,13 @@ def estimators_of(point: OperatingPoint) -> list[MethodResult]:
 
 def alike(point: OperatingPoint) -> Iterable[Trial]:
     """The trials at one layer that differ from a point in layer and strength alone."""
-    return (
-        trial
-        for trial in trials_of(point)
-        if (trial["scope"], trial["estimator"]) == (point.scope, point.estimator)
-        and len(trial["layers"]) == 1
-    )
+    return (trial for trial in trials_of(point) if like(trial, point))
+
+
+def like(trial: Trial, point: OperatingPoint) -> bool:
+    """Whether a trial is at one layer, with the scope and the estimator of a point."""
+    same = (trial["scope"], trial["estimator"]) == (point.scope, point.estimator)
+    return same and len(trial["layers"]) == 1
 
 
 def trials_of(point: OperatingPoint) -> Iterable[Trial]:

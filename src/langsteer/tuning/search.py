@@ -148,8 +148,7 @@ def tune(
         search.others(best_first),
         budget,
     )
-    found = search.result(replace(best_first[0], pairs=pairs), options.seed)
-    return replace(found, ranked=tuple(ranked))
+    return search.result(replace(best_first[0], pairs=pairs), options.seed, ranked)
 
 
 class _Search:
@@ -259,7 +258,7 @@ class _Search:
         rest = sorted(one for one in tried if one != best.strength)
         return [best, *(replace(finalist, strength=one) for one in rest)]
 
-    def result(self, point: OperatingPoint, seed: int) -> Tuned:
+    def result(self, point: OperatingPoint, seed: int, ranked: Sequence[ForcedTrial]) -> Tuned:
         """The choice with its scores, and every configuration in the order of trying."""
         trials = tuple(self._trial(one) for one in self.answered.points)
         outcomes = self.answered.outcomes(point)
@@ -284,8 +283,13 @@ class _Search:
             "seed": seed,
             "trials": [_as_evidence(trial) for trial in trials],
         }
+        if ranked:
+            evidence["ranked"] = [
+                {**_as_place(one.point), "recovered": round(one.recovered, 4)} for one in ranked
+            ]
         point = replace(point, scores=found, evidence=evidence)
-        return Tuned(point, trials, self.evaluator.tokens, self.evaluator.answers)
+        spent = self.evaluator
+        return Tuned(point, trials, spent.tokens, spent.answers, tuple(ranked))
 
     def _trial(self, point: OperatingPoint) -> Trial:
         outcomes = self.answered.outcomes(point)
@@ -311,15 +315,20 @@ def describe(point: OperatingPoint) -> str:
 
 
 def _as_evidence(trial: Trial) -> Mapping[str, Any]:
-    point = trial.point
+    return {
+        **_as_place(trial.point),
+        "objective": round(trial.objective, 4),
+        "cases": trial.cases,
+        "rates": _rates(trial.scores),
+    }
+
+
+def _as_place(point: OperatingPoint) -> Mapping[str, Any]:
     return {
         "layers": list(point.layers),
         "strength": point.strength,
         "scope": point.scope,
         "estimator": point.estimator,
-        "objective": round(trial.objective, 4),
-        "cases": trial.cases,
-        "rates": _rates(trial.scores),
     }
 
 

@@ -11,6 +11,7 @@ from langsteer.report.figures.figure import ReportFigure
 
 ORDER = (
     "methods",
+    "gap",
     "layers",
     "surface",
     "targets",
