@@ -23,3 +23,7 @@ class Change:
 
 Steered = Callable[[str, str], Change | None]
 """From a source and a target to what is changed; None: nothing is."""
+
+
+def reference(_source: str, _target: str) -> None:
+    """Stands for what follows by the text itself, in place of an answer."""

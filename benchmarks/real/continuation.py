@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from conditions import Steered
+from conditions import Steered, reference
 from relevance import relevance
 from texts import Item
 
@@ -51,7 +51,8 @@ def forced(model: Model, items: Sequence[Item], steered: Steered | None) -> list
 def measure(model: Model, items: Sequence[Item], steered: Steered | None) -> list[Outcome]:
     """What a condition does on every item; None: the ceiling, the translated prompt unsteered."""
     after_source, after_target = _bounds(model, tuple(items))
-    after = after_target if steered is None else forced(model, items, steered)
+    bound = steered is None or steered is reference
+    after = after_target if bound else forced(model, items, steered)
     answers = _answers(model, items, steered)
     relevances = _relevance(model, items, answers)
     detector = default_detector(sorted({item.target for item in items}))
@@ -102,6 +103,8 @@ def _bounds(model: Model, items: tuple[Item, ...]) -> tuple[list[float], list[fl
 
 
 def _answers(model: Model, items: Sequence[Item], steered: Steered | None) -> list[str]:
+    if steered is reference:
+        return [_cut(model, item.passage.following[item.target]) for item in items]
     prompts, edits = [], []
     for item in items:
         asked = item.target if steered is None else item.source
@@ -111,6 +114,12 @@ def _answers(model: Model, items: Sequence[Item], steered: Steered | None) -> li
         edits.append(None if change is None else change.edit)
     options = Generation(max_new_tokens=NEW_TOKENS)
     return model.generate(prompts, edits, options)
+
+
+def _cut(model: Model, text: str) -> str:
+    """As much of a text as an answer may have tokens."""
+    found: str = model.tokenizer.decode(encode_following(model.tokenizer, text)[:NEW_TOKENS])
+    return found
 
 
 def _relevance(model: Model, items: Sequence[Item], answers: Sequence[str]) -> list[float | None]:

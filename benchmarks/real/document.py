@@ -35,7 +35,8 @@ ABOUT = {
     "*Right language*: of the continuation. *Relevance*: nats a token that the translated prompt "
     "explains of the continuation, beside another prompt. *Recovered*: the share of the gap, in "
     "what the reference continuation costs, between the prompt in the source language and the "
-    "translated prompt. *Ceiling* is the unsteered model on the translated prompt.",
+    "translated prompt. *Ceiling* is the unsteered model on the translated prompt, *reference* "
+    "what follows by the text itself, cut to as many tokens.",
     "words": "A word is translated after four examples, and steered to another output language "
     "than that of the examples. Only words count that the model translates rightly when it is "
     "asked in the wanted language.",

@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from candidates import SCOPES, best, layers_of
-from conditions import Change, Steered
+from conditions import Change, Steered, reference
 from loreft import RANK, train_loreft
 from prompting import instruction
 
@@ -101,10 +102,11 @@ class Prepared:
     chosen: str = ""
 
 
-TRAINED = ("shape", "scope", "objective", "continuation", "freedom")
+TRAINED = ("shape", "scope", "objective", "continuation", "freedom", "layers")
 """What may stand behind `trained`, in this order."""
 UNFITTED: dict[str, Steered | None] = {
     "ceiling": None,
+    "reference": reference,
     "unsteered": lambda *_: None,
     "prompted-english": lambda _, target: Change(before=instruction("english", target)),
     "prompted-target": lambda _, target: Change(before=instruction("target", target)),
@@ -122,10 +124,11 @@ def closed(conditions: Sequence[str]) -> tuple[str, ...]:
 def prepare(name: str, setting: Setting) -> Prepared:
     """The condition of this name.
 
-    `ceiling` (the translated prompt), `unsteered`, `prompted-english` and `prompted-target` (an
-    instruction in English or in the target language), `system-prompt`, `random` (as large as the
-    difference), a peer (see peers.py, loreft.py), an estimator, or `trained`, with what of its
-    options is not as usual: `trained:pairs:all:distillation:own`, see `TRAINED`.
+    `ceiling` (the translated prompt), `reference` (what follows by the text itself), `unsteered`,
+    `prompted-english` and `prompted-target` (an instruction in English or in the target language),
+    `system-prompt`, `random` (as large as the difference), a peer (see peers.py, loreft.py), an
+    estimator, or `trained`, with what of its options is not as usual:
+    `trained:pairs:all:distillation:own:coordinates:2-13`, see `TRAINED`.
     """
     if name in UNFITTED:
         return Prepared(UNFITTED[name])
@@ -167,8 +170,11 @@ def _loreft(setting: Setting) -> Prepared:
 
 
 def _trained(name: str, setting: Setting) -> Prepared:
-    given = dict(zip(TRAINED, name.split(":")[1:], strict=False))
-    options = replace(setting.training, **given)  # type: ignore[arg-type]
+    given: dict[str, Any] = dict(zip(TRAINED, name.split(":")[1:], strict=False))
+    if "layers" in given:
+        first, last = given["layers"].split("-")
+        given["layers"] = range(int(first), int(last) + 1)
+    options = replace(setting.training, **given)
     began = time.perf_counter()
     space = setting.kept(
         name.replace(":", "-"),
