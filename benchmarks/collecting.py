@@ -1,7 +1,8 @@
-"""Time of collecting all layers as a multiple of the bare forward pass on the same batches.
+"""Time of collecting all layers, and matched, as multiples of the bare forward pass.
 
 The bare side runs the decoder body alone (no language-model head, no cache) on batches that were
-tokenized and padded beforehand. Both sides run by turns; the ratio is the median of the pairs'.
+tokenized and padded beforehand. All sides run by turns; a ratio is the median of the rounds'. The
+table of tokens that `matched` needs is made beforehand; making it runs no model.
 """
 
 import statistics
@@ -15,13 +16,16 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from langsteer.data.corpus import Corpus, Text
 from langsteer.engines.transformers.model import Model
-from langsteer.fitting import collect as room
+from langsteer.fitting.collect import collect, token_table
 from langsteer.fitting.reading import Reading
+from langsteer.fitting.rows import Batch, Tokenizer, in_batches
+from langsteer.statistics.pooling import Pooling
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import tiny
 
-TEXTS, PAIRS, BUDGET = 256, 9, 4096
+TEXTS, ROUNDS, BUDGET = 256, 9, 4096
+POOLINGS: tuple[Pooling, ...] = ("tokens", "matched")
 
 
 def model(vocabulary: int) -> LlamaForCausalLM:
@@ -57,24 +61,33 @@ def main() -> None:
     bound, bare = model(tiny.VOCABULARY), model(tiny.VOCABULARY)
     loaded, texts = Model(bound, tiny.tokenizer()), corpus(TEXTS)
     stream = loaded.stream
-    tokenized = room._Tokenizer.of(loaded, Reading(max_length=512))(texts.texts)
-    batches = list(room._batches(tokenized, BUDGET, stream.device))
+    tokenized = Tokenizer.of(loaded, Reading(max_length=512))(texts.texts)
+    batches = [Batch.of(tokenized, rows, stream.device) for rows in in_batches(tokenized, BUDGET)]
+    plain, matched = (Reading(tokens_per_batch=BUDGET, pooling=one) for one in POOLINGS)
+    table = token_table(loaded, texts, matched)
 
     def forward() -> None:
         with torch.inference_mode():
             for batch in batches:
                 bare.model(batch.ids, attention_mask=batch.mask, use_cache=False)
 
-    def collect() -> None:
-        room.collect(loaded, texts, Reading(tokens_per_batch=BUDGET))
+    def tokens() -> None:
+        collect(loaded, texts, plain)
 
-    forward(), collect()
-    ratios = []
-    for pair in range(PAIRS):
-        order = (collect, forward) if pair % 2 else (forward, collect)
-        times = {run: seconds(run) for run in order}
-        ratios.append(times[collect] / times[forward])
-    print(f"collecting all layers / bare forward: {statistics.median(ratios):.3f}")
+    def at_tokens() -> None:
+        collect(loaded, texts, matched, table=table)
+
+    sides = (forward, tokens, at_tokens)
+    for side in sides:
+        side()
+    ratios: dict[Callable[[], None], list[float]] = {tokens: [], at_tokens: []}
+    for turn in range(ROUNDS):
+        order = sides[turn % 3 :] + sides[: turn % 3]
+        times = {side: seconds(side) for side in order}
+        for side, found in ratios.items():
+            found.append(times[side] / times[forward])
+    for pooling, found in zip(POOLINGS, ratios.values(), strict=True):
+        print(f"collecting all layers, {pooling} / bare forward: {statistics.median(found):.3f}")
 
 
 if __name__ == "__main__":

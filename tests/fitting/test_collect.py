@@ -120,7 +120,7 @@ def test_concepts_are_never_split_between_chunks(monkeypatch: pytest.MonkeyPatch
     """Otherwise the two-way decomposition would lose pairs: with chunks of two it must not."""
     model = Model(tiny.shared("llama"), tiny.tokenizer())
     whole = collect(model, corpus())
-    monkeypatch.setattr("langsteer.fitting.collect._chunk_size", lambda layers, width: 1)
+    monkeypatch.setattr("langsteer.fitting.collect._chunk_size", lambda *_: 1)
     chunked = collect(model, corpus())
     torch.testing.assert_close(
         chunked.alignment.effects(), whole.alignment.effects(), rtol=1e-4, atol=1e-5
@@ -337,3 +337,45 @@ def test_matched_errors_are_those_of_matched_means() -> None:
     ]
     merged = halves[0].merge(halves[1]).matched_error
     torch.testing.assert_close(merged, whole.matched_error, rtol=1e-5, atol=1e-8)
+
+
+def test_where_memory_ends_batches_are_halved_and_nothing_counts_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = Model(tiny.shared("llama"), tiny.tokenizer())
+    options = Reading(pooling="matched", keep=Keep("pooled", observation="tokens"))
+    whole = collect(model, corpus(), options)
+    visit, sizes = model.stream.visit, []
+
+    def short_of_memory(ids: torch.Tensor, mask: torch.Tensor, layers: list[int], reader):
+        """The memory of a device that holds two rows, and ends at the second layer."""
+        sizes.append(len(ids))
+
+        def read(layer: int, hidden: torch.Tensor) -> None:
+            if layer == 1 and len(ids) > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            reader(layer, hidden)
+
+        visit(ids, mask, layers, read)
+
+    monkeypatch.setattr(model.stream, "visit", short_of_memory)
+    halved = collect(model, corpus(), options)
+    assert sizes[0] == len(corpus().texts)
+    assert max(sizes[-2:]) <= 2
+    for language in WORDS:
+        torch.testing.assert_close(
+            halved.moments[language].mean, whole.moments[language].mean, rtol=1e-5, atol=1e-6
+        )
+    torch.testing.assert_close(halved.covariance(1), whole.covariance(1), rtol=1e-4, atol=1e-6)
+    assert halved.dropped == whole.dropped
+
+
+def test_where_one_text_is_too_much_the_error_comes_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Model(tiny.shared("llama"), tiny.tokenizer())
+
+    def no_memory(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(model.stream, "visit", no_memory)
+    with pytest.raises(torch.OutOfMemoryError):
+        collect(model, corpus())

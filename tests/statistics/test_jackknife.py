@@ -5,7 +5,9 @@ import torch
 from torch import Tensor
 
 from langsteer.statistics import Matching, Statistics, TokenTable
-from langsteer.statistics.jackknife import FOLDS, SKETCH, Jackknife, fold_of, sketch
+from langsteer.statistics.contrasts import Contrasts
+from langsteer.statistics.folds import FOLDS, fold_of
+from langsteer.statistics.jackknife import SKETCH, Jackknife, sketch
 from langsteer.statistics.uncertainty import pairs
 
 LANGUAGES = ("de", "fr", "ja")
@@ -41,15 +43,22 @@ def sample(seed: int, aligned: bool) -> Statistics:
     ids, z = torch.cat([one[2] for one in rows]), torch.cat([one[3] for one in rows])
     at = torch.tensor([LANGUAGES.index(one[0]) for one in rows]).repeat_interleave(TOKENS)
     where = torch.tensor(folds).repeat_interleave(TOKENS)
-    contrasts, groups = table.contrasts(ids, at)
-    without = table.contrasts_without(ids, at, where)
-    assert without is not None
-    matching.count(contrasts, groups, at)
-    matching.add(0, contrasts, groups, z)
-    matching.jackknife.count(without, groups, where)
-    matching.jackknife.add(0, without, groups, z)
+    compared = Contrasts.of(table).tokens(ids, at, where, dtype=torch.float64)
+    matching.count(compared)
+    matching.add(0, compared, z[compared.rows])
     found.match(matching)
     return found
+
+
+def contrasts_of(table: TokenTable, ids: Tensor, language: Tensor) -> Tensor:
+    """`e_l - n_c / N_c` of each token `[n, K]`, by the definition; 0 where the table lacks it."""
+    rows = torch.zeros(len(ids), len(table.languages), dtype=torch.float64)
+    for row, (token, spoken) in enumerate(zip(ids.tolist(), language.tolist(), strict=True)):
+        if token in table.ids.tolist():
+            counts = table.counts[table.ids.tolist().index(token)]
+            rows[row] = -counts / counts.sum()
+            rows[row, spoken] += 1
+    return rows
 
 
 @pytest.mark.parametrize("aligned", [False, True])
@@ -80,21 +89,20 @@ def test_leaving_a_fold_out_equals_fitting_without_it() -> None:
         texts = [(LANGUAGES[int(language[i])], [int(ids[i])]) for i in rows]
         return TokenTable.of(LANGUAGES, texts, [int(folds[i]) for i in rows])
 
-    whole = table(torch.arange(300))
-    groups = torch.zeros(300, dtype=torch.int64)
-    jackknife = Jackknife.empty(3, 1, 1, 8)
-    without = whole.contrasts_without(ids, language, folds)
-    assert without is not None
-    jackknife.count(without, groups, folds)
-    jackknife.add(0, without, groups, z)
+    whole = Contrasts.of(table(torch.arange(300)))
+    jackknife = Jackknife.empty(3, whole.groups, 1, 8)
+    compared = whole.tokens(ids, language, folds, dtype=torch.float64)
+    jackknife.count(compared)
+    jackknife.fold(0, Jackknife.sums(compared, z[compared.rows]))
     assert jackknife.tokens.tolist()[:5] == torch.bincount(folds).tolist()
     for fold in range(5):
         left = (folds != fold).nonzero()[:, 0]
-        contrasts, _ = table(left).contrasts(ids[left], language[left])
-        torch.testing.assert_close(jackknife.laplacian[fold, 0], contrasts.T @ contrasts)
-        torch.testing.assert_close(
-            jackknife.moment[0, fold, 0], contrasts.T @ (z[left] @ sketch(8))
-        )
+        contrasts = contrasts_of(table(left), ids[left], language[left])
+        for group in range(whole.groups):
+            mine = whole.group[torch.searchsorted(whole.table.ids, ids[left])] == group
+            rows, latents = contrasts[mine], z[left][mine] @ sketch(8)
+            torch.testing.assert_close(jackknife.laplacian[fold, group], rows.T @ rows)
+            torch.testing.assert_close(jackknife.moment[0, fold, group], rows.T @ latents)
 
 
 def test_a_sketch_keeps_squared_norms() -> None:

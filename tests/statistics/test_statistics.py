@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from langsteer.errors import CorpusError, LatentError, SpaceError
 from langsteer.statistics import Keep, Matching, Moments, Statistics, TokenTable
+from langsteer.statistics.contrasts import Contrasts
 from langsteer.statistics.storage import pack, unpack
 
 torch.set_num_threads(1)
@@ -389,10 +390,10 @@ def table_of(ids, language):
 def matching_of(ids, language, z, table=None):
     table = table or table_of(ids, language)
     found = Matching.empty(LANGUAGES, table.groups()[1], LAYERS, WIDTH)
-    contrasts, groups = table.contrasts(ids, language)
-    found.count(contrasts, groups, language)
+    compared = Contrasts.of(table).tokens(ids, language, dtype=torch.float64)
+    found.count(compared)
     for layer in range(LAYERS):
-        found.add(layer, contrasts, groups, z[:, layer])
+        found.add(layer, compared, z[compared.rows, layer])
     return found
 
 
@@ -540,7 +541,7 @@ def test_matched_statistics_merge_and_are_stored(gains):
 def test_gains_and_effects_of_exact_latents_are_found(seed, singles):
     """z = a_token + g_token b_language: all gains, and the effects where the gain is 1."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("langsteer.statistics.matching.SINGLES", singles)
+        patch.setattr("langsteer.statistics.tokens.SINGLES", singles)
         ids, language, _, effect = tokens(seed, n=300)
         g = torch.Generator().manual_seed(seed)
         table = table_of(ids, language)

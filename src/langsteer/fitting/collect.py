@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
 from langsteer.data.corpus import Corpus, Text
 from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.stream import ResidualStream
 from langsteer.errors import CorpusError, LatentError, SpaceError
+from langsteer.fitting.ahead import ahead
+from langsteer.fitting.averages import Averages, Last, Listener
+from langsteer.fitting.matched import Matcher
 from langsteer.fitting.reading import Reading
-from langsteer.fitting.turns import Template
+from langsteer.fitting.rows import Batch, Tokenizer, Tokens, in_batches
+from langsteer.fitting.within import Within
 from langsteer.progress import Advance, bar
 from langsteer.statistics import Keep, Matching, Statistics, TokenTable
-from langsteer.statistics.jackknife import fold_of
+from langsteer.statistics.folds import fold_of
 from langsteer.statistics.pooling import OF_TOKENS
-from langsteer.statistics.scatter import GIBIBYTE, POOLED, Scatter
+from langsteer.statistics.scatter import GIBIBYTE, Scatter
 
 NOTABLE = GIBIBYTE
 """Bytes of memory for statistics above which the figure is printed."""
 _CHUNK_TEXTS = 512
-_CHUNK_BYTES = 64 * 1024**2
+_CHUNK_BYTES = {"cpu": 64 * 1024**2, "cuda": 256 * 1024**2}
+"""Latents of a chunk: in a cache there, and here so much that a GPU seldom waits for the next."""
 
 
 def collect(
@@ -76,28 +80,25 @@ def collect(
     stream, pooling, keep = model.stream, options.pooling, options.keep
     every = range(stream.depth) if options.layers is None else options.layers
     chosen = [stream.check_layer(layer) for layer in every]
-    tokenizer = _Tokenizer.of(model, options)
+    tokenizer, device = Tokenizer.of(model, options), _wide(stream.device)
     _announce(keep or Keep(), chosen, stream.width, len(corpus.languages), pooling)
     languages, matcher = corpus.languages, None
     if pooling == "matched":
         table = table or token_table(model, corpus, options)
         table.require_connected()
         languages = _known(table, corpus)
-        matcher = _Matcher.of_table(table, chosen, stream.width)
-    statistics = Statistics.empty(chosen, stream.width, languages, pooling=pooling, keep=keep)
+        matcher = Matcher.of(table, chosen, stream.width, device)
+    statistics = Statistics.empty(
+        chosen, stream.width, languages, pooling=pooling, keep=keep, device=device
+    )
+    scatter = statistics.scatter if _of_tokens(keep) else None
+    collector = _Collector(
+        stream, chosen, options, Counter(), scatter, matcher, options.tokens_per_batch
+    )
+    chunks = _chunks(corpus.texts, _chunk_size(len(chosen), stream.width, stream.device))
     with bar("collecting", len(corpus.texts), quiet=not progress) as advance:
-        collector = _Collector(
-            stream,
-            chosen,
-            options,
-            Counter(),
-            advance,
-            _Within(statistics.scatter, chosen) if _of_tokens(keep) else None,
-            matcher,
-        )
-        for chunk in _chunks(corpus.texts, _chunk_size(len(chosen), stream.width)):
-            tokenized = tokenizer(chunk)
-            means, weights = collector.run(chunk, tokenized)
+        for chunk, tokenized in ahead(chunks, tokenizer):
+            means, weights = collector.run(chunk, tokenized, advance)
             statistics.update(
                 means,
                 weights,
@@ -105,11 +106,11 @@ def collect(
                 [text.concept for text in chunk],
                 tokens=[sum(row.content) for row in tokenized],
             )
-            collector.dropped["long"] += sum(row.cut for row in tokenized)
+    statistics = statistics.gathered()
     statistics.dropped = {**{"special": 0, "massive": 0, "long": 0}, **collector.dropped}
     statistics.duplicates = duplicates
     if matcher is not None:
-        statistics.match(matcher.matching)
+        statistics.match(matcher.matching.gathered())
     return statistics
 
 
@@ -118,7 +119,7 @@ def token_table(model: Model, corpus: Corpus, options: Reading | None = None) ->
 
     The arguments are those of `collect`. Raises `CorpusError` when a text has no tokens.
     """
-    tokenizer, corpus = _Tokenizer.of(model, options or Reading()), _distinct(corpus)
+    tokenizer, corpus = Tokenizer.of(model, options or Reading()), _distinct(corpus)
     rows = (
         (text.language, [row.ids[place] for place in row.compared])
         for start in range(0, len(corpus.texts), _CHUNK_TEXTS)
@@ -166,77 +167,81 @@ def _of_tokens(keep: Keep | None) -> bool:
     return keep is not None and keep.observation == "tokens" and keep.second_moments != "none"
 
 
-@dataclass(frozen=True, slots=True)
-class _Tokens:
-    """One text: its token ids, which of them are content, and how many were cut off."""
-
-    ids: list[int]
-    content: list[bool]
-    cut: int
-
-    @property
-    def compared(self) -> list[int]:
-        """Where the tokens stand that languages are compared at: all content but the first.
-
-        The first token has nothing before it, so its latent is the same in all languages.
-        """
-        return [place for place, content in enumerate(self.content) if content][1:]
-
-
-@dataclass
-class _Batch:
-    """Rows padded on the right: `ids`, `mask` and `content` [rows, columns]."""
-
-    rows: list[int]
-    ids: Tensor
-    mask: Tensor
-    content: Tensor
-
-
 @dataclass
 class _Collector:
-    """Runs chunks of texts and averages the latents within each text."""
+    """Runs chunks of texts and averages the latents within each text.
+
+    Second moments of tokens go to `scatter`, if they are wanted.
+    """
 
     stream: ResidualStream
     layers: list[int]
     options: Reading
     dropped: Counter[str]
-    advance: Advance
-    within: _Within | None
-    matcher: _Matcher | None
+    scatter: Scatter | None
+    matcher: Matcher | None
+    budget: int
+    """The most tokens in one batch; less from when memory did not suffice on."""
 
-    def run(self, texts: Sequence[Text], tokenized: Sequence[_Tokens]) -> tuple[Tensor, Tensor]:
-        """The mean latents [n, layers, d] (float32) and the weights [n] of the texts."""
-        means = torch.empty(len(texts), len(self.layers), self.stream.width)
-        weights = torch.ones(len(texts))
-        for batch in _batches(tokenized, self.options.tokens_per_batch, self.stream.device):
-            chosen = [texts[row] for row in batch.rows]
-            pool = self._pool(batch, chosen, [tokenized[row] for row in batch.rows])
+    def run(
+        self, texts: Sequence[Text], tokenized: Sequence[Tokens], advance: Advance
+    ) -> tuple[Tensor, Tensor]:
+        """The mean latents [n, layers, d] (float32), and the weights [n] on the CPU, of the texts.
+
+        The device is waited for at the end only.
+        """
+        device = self.stream.device
+        means = torch.empty(len(texts), len(self.layers), self.stream.width, device=device)
+        massive = torch.zeros(len(texts), dtype=torch.int64, device=device)
+        tokens = torch.zeros(len(texts), dtype=torch.int64)
+        for rows in in_batches(tokenized, self.budget):
+            for batch, pool in self._read(texts, tokenized, rows):
+                latents = [pool.means[layer].to(device) for layer in self.layers]
+                means[batch.at] = torch.stack(latents, dim=1)
+                massive[batch.at] = pool.massive
+                tokens[batch.rows] = batch.tokens
+                left_out = "special" if self.options.chat is None else "template"
+                self.dropped[left_out] += batch.padded
+                advance(len(batch.rows))
+        self._check(means, texts)
+        self.dropped["long"] += sum(row.cut for row in tokenized)
+        return means, self._weights(tokens, massive.cpu())
+
+    def _weights(self, tokens: Tensor, massive: Tensor) -> Tensor:
+        self.dropped["massive"] += int(massive.sum())
+        if self.options.pooling in OF_TOKENS:
+            return (tokens - massive).clamp(min=1).float()
+        return torch.ones(len(tokens))
+
+    def _read(
+        self, texts: Sequence[Text], tokenized: Sequence[Tokens], rows: Sequence[int]
+    ) -> Iterator[tuple[Batch, Averages | Last]]:
+        """The rows read as one batch, or where memory does not suffice for it, in halves."""
+        try:
+            batch = Batch.of(tokenized, rows, self.stream.device)
+            pool = self._pool(batch, [texts[row] for row in rows], [tokenized[row] for row in rows])
             self.stream.visit(batch.ids, batch.mask, self.layers, pool.read)
-            latents = torch.stack([pool.means[layer].cpu() for layer in self.layers], dim=1)
-            self._check(latents, chosen)
-            means[batch.rows] = latents
-            massive = pool.massive.cpu()
-            if self.options.pooling in OF_TOKENS:
-                kept = batch.content.sum(1).cpu() - massive
-                weights[batch.rows] = kept.clamp(min=1).float()
-            self.dropped["massive"] += int(massive.sum())
-            left_out = "special" if self.options.chat is None else "template"
-            self.dropped[left_out] += int(batch.mask.sum() - batch.content.sum())
-            self.advance(len(batch.rows))
-        return means, weights
+            pool.commit()
+        except torch.OutOfMemoryError:
+            if len(rows) == 1:
+                raise
+            self.budget = max(1, self.budget // 2)
+        else:
+            yield batch, pool
+            return
+        for half in (rows[: len(rows) // 2], rows[len(rows) // 2 :]):
+            yield from self._read(texts, tokenized, half)
 
-    def _pool(
-        self, batch: _Batch, texts: list[Text], tokenized: list[_Tokens]
-    ) -> _Averages | _Last:
+    def _pool(self, batch: Batch, texts: list[Text], tokenized: list[Tokens]) -> Averages | Last:
         if self.options.pooling == "last":
-            return _Last(batch.content)
+            return Last(batch)
         listeners: list[Listener] = []
-        if self.within is not None:
-            listeners.append(self.within.of([text.language for text in texts]))
+        if self.scatter is not None:
+            languages = [text.language for text in texts]
+            listeners.append(Within(self.scatter, self.layers, languages, self.stream.device))
         if self.matcher is not None:
-            listeners.append(self.matcher.of(texts, tokenized))
-        return _Averages(batch.content, self.options.massive, listeners)
+            listeners.append(self.matcher.batch(texts, tokenized, self.stream.device))
+        return Averages(batch, self.options.massive, listeners)
 
     def _check(self, latents: Tensor, texts: Sequence[Text]) -> None:
         """Require that the means [n, layers, d] are finite."""
@@ -250,147 +255,14 @@ class _Collector:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """The latents of a batch at one layer: `latents [rows, columns, d]`; which tokens were `kept`
-    in the averages; their `means [rows, d]`; the `median` norm."""
-
-    layer: int
-    latents: Tensor
-    kept: Tensor
-    means: Tensor
-    median: Tensor
+def _wide(device: torch.device) -> torch.device:
+    """Where statistics are added up: the device itself, if it has float64."""
+    return torch.device("cpu") if device.type == "mps" else device
 
 
-Listener = Callable[[_Read], None]
-
-
-class _Averages:
-    """Averages the content tokens of each row, but for those with massive norms.
-
-    Per layer: one pass for the norms, one batched product for the sums. Listeners are told.
-    """
-
-    def __init__(self, content: Tensor, massive: float, listeners: Sequence[Listener]) -> None:
-        self.means: dict[int, Tensor] = {}
-        self._content, self._factor, self._listeners = content, massive, listeners
-        self._where = content.flatten().nonzero().squeeze(1)
-        self._massive = torch.zeros_like(content)
-
-    @property
-    def massive(self) -> Tensor:
-        """How many tokens of each row [rows] were massive at one layer or more."""
-        return self._massive.sum(1)
-
-    def read(self, layer: int, hidden: Tensor) -> None:
-        """Take the latents [rows, columns, d] of a layer."""
-        latents, content = hidden.float(), self._content.to(hidden.device)
-        norms = torch.linalg.vector_norm(latents, dim=-1)
-        median = norms.flatten()[self._where.to(hidden.device)].median()
-        usual = content & (norms <= self._factor * median)
-        counts = usual.sum(1, keepdim=True)
-        kept = torch.where(counts > 0, usual, content)
-        total = torch.bmm(kept[:, None].float(), latents)[:, 0]
-        self.means[layer] = total / kept.sum(1, keepdim=True)
-        self._massive |= (content & ~kept).to(self._massive.device)
-        for listen in self._listeners:
-            listen(_Read(layer, latents, kept, self.means[layer], median))
-
-
-@dataclass(frozen=True, slots=True)
-class _Within:
-    """Adds the scatter of tokens about the mean of their text, for second moments of tokens."""
-
-    scatter: Scatter
-    layers: list[int]
-
-    def of(self, languages: list[str]) -> Listener:
-        """What listens to a batch with rows in `languages`."""
-        rows: dict[str, list[int]] = {}
-        for row, language in enumerate(languages):
-            rows.setdefault(POOLED if self.scatter.mode == "pooled" else language, []).append(row)
-
-        def listen(read: _Read) -> None:
-            position = self.layers.index(read.layer)
-            if position not in self.scatter.at:
-                return
-            centred = (read.latents - read.means[:, None]) * read.kept[..., None]
-            for key, chosen in rows.items():
-                part = centred[chosen].flatten(0, 1)
-                self.scatter.add_within(key, position, part.T @ part)
-
-        return listen
-
-
-@dataclass(frozen=True, slots=True)
-class _Matcher:
-    """Adds up what the two-way model of tokens needs, see `Matching`.
-
-    Massive latents are brought to the usual norm. To leave them out would not do: the equations
-    hold for the tokens that were counted.
-    """
-
-    table: TokenTable
-    layers: list[int]
-    matching: Matching
-
-    @classmethod
-    def of_table(cls, table: TokenTable, layers: list[int], width: int) -> _Matcher:
-        """A matcher that has seen no token."""
-        tokens = table.groups()[1]
-        return cls(table, layers, Matching.empty(table.languages, tokens, len(layers), width))
-
-    def of(self, texts: list[Text], tokenized: list[_Tokens]) -> Listener:
-        """What listens to a batch of these texts."""
-        places = [(row, at) for row, text in enumerate(tokenized) for at in text.compared]
-        rows, columns = torch.tensor(places, dtype=torch.int64).reshape(-1, 2).T
-        ids = torch.tensor([tokenized[row].ids[at] for row, at in places], dtype=torch.int64)
-        number = [self.table.languages.index(text.language) for text in texts]
-        language = torch.tensor(number)[rows]
-        contrasts, groups = self.table.contrasts(ids, language)
-        some = (contrasts != 0).any(1)
-        rows, columns, contrasts, groups = rows[some], columns[some], contrasts[some], groups[some]
-        self.matching.count(contrasts, groups, language[some])
-        folds = torch.tensor([fold_of(text.concept, text.text) for text in texts])[rows]
-        without = self.table.contrasts_without(ids[some], language[some], folds)
-        if without is not None:
-            self.matching.jackknife.count(without, groups, folds)
-
-        def listen(read: _Read) -> None:
-            latents = read.latents[rows, columns]
-            norms = torch.linalg.vector_norm(latents, dim=-1, keepdim=True)
-            usual = read.kept[rows, columns][:, None]
-            latents = torch.where(usual, latents, latents * (read.median / norms))
-            layer = self.layers.index(read.layer)
-            wide = (latents if latents.device.type != "mps" else latents.cpu()).double()
-            self.matching.add(layer, contrasts, groups, wide)
-            if without is not None:
-                self.matching.jackknife.add(layer, without, groups, wide)
-
-        return listen
-
-
-class _Last:
-    """Takes the last content token of each row."""
-
-    def __init__(self, content: Tensor) -> None:
-        self.means: dict[int, Tensor] = {}
-        self.massive = torch.zeros(len(content), dtype=torch.long)
-        columns = torch.arange(content.shape[1], device=content.device)
-        self._last = (content * columns).argmax(1)
-
-    def read(self, layer: int, hidden: Tensor) -> None:
-        """Take the latents [rows, columns, d] of a layer."""
-        rows = torch.arange(len(hidden), device=hidden.device)
-        self.means[layer] = hidden[rows, self._last.to(hidden.device)].float()
-
-
-def _limit(stream: ResidualStream, max_length: int | None) -> int:
-    return min(length for length in (max_length, stream.context, 10**9) if length)
-
-
-def _chunk_size(layers: int, width: int) -> int:
-    return max(16, min(_CHUNK_TEXTS, _CHUNK_BYTES // (layers * width * 4)))
+def _chunk_size(layers: int, width: int, device: torch.device) -> int:
+    most = _CHUNK_BYTES.get(device.type, _CHUNK_BYTES["cpu"])
+    return max(16, min(_CHUNK_TEXTS, most // (layers * width * 4)))
 
 
 def _chunks(texts: Sequence[Text], size: int) -> Iterator[list[Text]]:
@@ -405,77 +277,3 @@ def _chunks(texts: Sequence[Text], size: int) -> Iterator[list[Text]]:
             chunk = []
         chunk.extend(texts[index] for index in group)
     yield chunk
-
-
-@dataclass(frozen=True, slots=True)
-class _Tokenizer:
-    """Makes tokens of texts, each in its turn of a conversation if there is a `template`."""
-
-    tokenizer: PreTrainedTokenizerBase
-    limit: int
-    template: Template | None
-    last: bool
-
-    @classmethod
-    def of(cls, model: Model, options: Reading) -> _Tokenizer:
-        """That of a model."""
-        limit = _limit(model.stream, options.max_length)
-        template = options.template(model.tokenizer)
-        return cls(model.tokenizer, limit, template, options.pooling == "last")
-
-    def __call__(self, texts: Sequence[Text]) -> list[_Tokens]:
-        """The tokens of texts; `CorpusError` for one that has none."""
-        rows = self._plain(texts) if self.template is None else self._turns(texts, self.template)
-        for text, row in zip(texts, rows, strict=True):
-            if not any(row.content):
-                raise CorpusError(
-                    f"the text {text.text[:60]!r} ({text.language}, concept {text.concept}) "
-                    "has no tokens; remove it from the corpus"
-                )
-        return rows
-
-    def _plain(self, texts: Sequence[Text]) -> list[_Tokens]:
-        special = set(self.tokenizer.all_special_ids)
-        # Long texts are cut here, so the warning that the tokenizer would give is beside the point.
-        encoded = self.tokenizer(
-            [text.text for text in texts], padding=False, truncation=False, verbose=False
-        )
-        return [
-            _Tokens(kept, [token not in special for token in kept], len(ids) - len(kept))
-            for ids in encoded["input_ids"]
-            for kept in [ids[: self.limit]]
-        ]
-
-    def _turns(self, texts: Sequence[Text], template: Template) -> list[_Tokens]:
-        rows = []
-        for text in texts:
-            whole = template.place(text.text)
-            placed = whole.cut(self.limit)
-            own = range(placed.begin, placed.end)
-            if self.last and template.turn == "user":
-                # The answer is decided at the last token of the template.
-                own = range(len(placed.ids) - 1, len(placed.ids))
-            content = [place in own for place in range(len(placed.ids))]
-            rows.append(_Tokens(placed.ids, content, len(whole.ids) - len(placed.ids)))
-        return rows
-
-
-def _batches(texts: Sequence[_Tokens], budget: int, device: torch.device) -> Iterator[_Batch]:
-    """Rows of similar length, the longest first, within the budget of tokens."""
-    order = sorted(range(len(texts)), key=lambda row: -len(texts[row].ids))
-    while order:
-        width = len(texts[order[0]].ids)
-        size = max(1, budget // width)
-        rows, order = order[:size], order[size:]
-        yield _batch(texts, rows, width, device)
-
-
-def _batch(texts: Sequence[_Tokens], rows: list[int], width: int, device: torch.device) -> _Batch:
-    def padded(values: Sequence[int]) -> list[int]:
-        return [*values, *[0] * (width - len(values))]
-
-    ids = torch.tensor([padded(texts[row].ids) for row in rows])
-    content = torch.tensor([padded(texts[row].content) for row in rows], dtype=torch.bool)
-    lengths = torch.tensor([len(texts[row].ids) for row in rows])
-    mask = (torch.arange(width) < lengths[:, None]).long()
-    return _Batch(rows, ids.to(device), mask.to(device), content.to(device))

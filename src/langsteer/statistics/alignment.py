@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -47,19 +47,29 @@ class Alignment:
     spread: Tensor
 
     @classmethod
-    def empty(cls, languages: Sequence[str], layers: int, width: int) -> Alignment:
-        """The alignment of no text."""
+    def empty(
+        cls,
+        languages: Sequence[str],
+        layers: int,
+        width: int,
+        device: torch.device | None = None,
+    ) -> Alignment:
+        """The alignment of no text, on `device`."""
         k = len(languages)
+
+        def zeros(*shape: int) -> Tensor:
+            return torch.zeros(*shape, dtype=torch.float64, device=device)
+
         return cls(
             languages=tuple(languages),
             concepts=0,
-            counts=_zeros(k),
-            laplacian=_zeros(k, k),
-            overlap=_zeros(k, k),
-            moment=_zeros(layers, k, width),
-            within=_zeros(layers, width),
-            mean=_zeros(layers, k, width),
-            spread=_zeros(layers, width),
+            counts=zeros(k),
+            laplacian=zeros(k, k),
+            overlap=zeros(k, k),
+            moment=zeros(layers, k, width),
+            within=zeros(layers, width),
+            mean=zeros(layers, k, width),
+            spread=zeros(layers, width),
         )
 
     @classmethod
@@ -73,19 +83,22 @@ class Alignment:
     ) -> Alignment:
         """Alignment of the texts that have a concept shared by at least two languages.
 
+        It is on the device of `means`; with weights on the CPU nothing waits for that device.
         `means [n, layers, d]`, `weights [n]`; `known` gives the order of the languages.
         """
         kept, rows, groups = _grouped(languages, concepts, known)
-        part = cls.empty(known, means.shape[1], means.shape[2])
+        device = means.device
+        part = cls.empty(known, means.shape[1], means.shape[2], device)
         if not kept:
             return part
         z = means[kept].double()
-        language = torch.tensor(rows)
-        concept = torch.tensor(groups)
-        members = torch.zeros(max(groups) + 1, len(known), dtype=torch.float64)
+        language, concept = torch.tensor(rows), torch.tensor(groups)
+        none = torch.zeros(max(groups) + 1, len(known), dtype=torch.float64)
         one = torch.ones(len(kept), dtype=torch.float64)
-        mass = members.index_put((concept, language), weights[kept].double(), accumulate=True)
-        members = members.index_put((concept, language), one, accumulate=True)
+        heavy = weights[kept].to("cpu", torch.float64)
+        mass = none.index_put((concept, language), heavy, accumulate=True).to(device)
+        members = none.index_put((concept, language), one, accumulate=True).to(device)
+        language, concept = language.to(device), concept.to(device)
         size = members.sum(1)
         residual = z - _group_means(z, concept, size)[concept]
         part.concepts = len(size)
@@ -117,6 +130,19 @@ class Alignment:
             within=self.within + other.within,
             mean=self.mean + gap * share[None, :, None],
             spread=self.spread + other.spread + between.sum(1),
+        )
+
+    def gathered(self) -> Alignment:
+        """The same, on the CPU."""
+        return replace(
+            self,
+            counts=self.counts.cpu(),
+            laplacian=self.laplacian.cpu(),
+            overlap=self.overlap.cpu(),
+            moment=self.moment.cpu(),
+            within=self.within.cpu(),
+            mean=self.mean.cpu(),
+            spread=self.spread.cpu(),
         )
 
     def over(self, languages: Sequence[str]) -> Alignment:
@@ -279,10 +305,6 @@ class Alignment:
         return self.languages.index(language)
 
 
-def _zeros(*shape: int) -> Tensor:
-    return torch.zeros(*shape, dtype=torch.float64)
-
-
 def _grouped(
     languages: Sequence[str], concepts: Sequence[str | None], known: Sequence[str]
 ) -> tuple[list[int], list[int], list[int]]:
@@ -305,6 +327,6 @@ def _grouped(
 def _group_means(z: Tensor, group: Tensor, size: Tensor) -> Tensor:
     """`[groups, layers, d]`: means of `z [n, layers, d]` over each group."""
     offset = z[0]
-    sums = torch.zeros(len(size), *z.shape[1:], dtype=z.dtype)
+    sums = z.new_zeros(len(size), *z.shape[1:])
     sums.index_add_(0, group, z - offset)
     return offset + sums / size[:, None, None]

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
 import torch
 from torch import Tensor
 
+from langsteer.statistics.contrasts import ContrastedTokens
+from langsteer.statistics.folds import FOLDS
 from langsteer.statistics.graph import components
-from langsteer.statistics.sample import key_of
 
-FOLDS = 16
 SKETCH = 32
 """Coordinates that stand for all: few numbers, as errors are needed in sum over coordinates."""
 
 Solve = Callable[[Tensor, Tensor], Tensor]
 """From both sides of normal equations, `[G, K, K]` and `[layers, G, K, r]`, to `[layers, K, r]`."""
-
-
-def fold_of(concept: str | None, text: str) -> int:
-    """The fold of a text: that of its concept, as translations do not err independently."""
-    return key_of(("c" + concept if concept is not None else "t" + text).encode()) % FOLDS
 
 
 def sketch(width: int) -> Tensor:
@@ -32,6 +28,11 @@ def sketch(width: int) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     signs = torch.randint(0, 2, (width, SKETCH), generator=generator)
     return (2.0 * signs.double() - 1) / math.sqrt(SKETCH)
+
+
+@cache
+def _sketch_on(width: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    return sketch(width).to(device, dtype)
 
 
 @dataclass(slots=True)
@@ -48,13 +49,20 @@ class Jackknife:
     moment: Tensor
 
     @classmethod
-    def empty(cls, languages: int, groups: int, layers: int, width: int) -> Jackknife:
-        """That of no text."""
+    def empty(
+        cls,
+        languages: int,
+        groups: int,
+        layers: int,
+        width: int,
+        device: torch.device | None = None,
+    ) -> Jackknife:
+        """That of no text; what is large is on `device`."""
         r = min(width, SKETCH)
         return cls(
             torch.zeros(FOLDS, dtype=torch.float64),
             torch.zeros(FOLDS, groups, languages, languages, dtype=torch.float64),
-            torch.zeros(layers, FOLDS, groups, languages, r, dtype=torch.float64),
+            torch.zeros(layers, FOLDS, groups, languages, r, dtype=torch.float64, device=device),
         )
 
     @staticmethod
@@ -62,24 +70,28 @@ class Jackknife:
         """Bytes of memory that it takes."""
         return FOLDS * groups * languages * (layers * min(width, SKETCH) + languages) * 8
 
-    def count(self, contrasts: Tensor, groups: Tensor, folds: Tensor) -> None:
-        """Count tokens of these `groups [n]` and `folds [n]`.
+    def count(self, tokens: ContrastedTokens) -> None:
+        """Count tokens; nothing where the folds of their texts are not known."""
+        if tokens.contrasts.without is not None:
+            self.tokens += torch.bincount(tokens.fold, minlength=FOLDS)
+            self.laplacian += tokens.laplacian_without()
 
-        `contrasts [n, F, K]`: what each is compared with when a fold is left out; zero for its own.
-        """
-        self.tokens += torch.bincount(folds, minlength=FOLDS)
-        for group in sorted(set(groups.tolist())):
-            rows = contrasts[groups == group].transpose(0, 1)
-            self.laplacian[:, group] += rows.mT @ rows
+    @staticmethod
+    def sums(tokens: ContrastedTokens, latents: Tensor) -> Tensor | None:
+        """`[F, G, K, r]` of latents `[n, d]` of tokens; None where folds are not known."""
+        if tokens.contrasts.without is None:
+            return None
+        reduced = latents @ _sketch_on(latents.shape[1], latents.device, latents.dtype)
+        return tokens.sums.moment_without(reduced)
 
-    def add(self, layer: int, contrasts: Tensor, groups: Tensor, latents: Tensor) -> None:
-        """Add `latents [n, d]` float64 of such tokens at position `layer`."""
-        reduced = (latents @ sketch(latents.shape[1]).to(latents.device)).cpu()
-        f, _, k, _ = self.laplacian.shape
-        for group in sorted(set(groups.tolist())):
-            here = groups == group
-            sums = contrasts[here].flatten(1).T @ reduced[here]
-            self.moment[layer, :, group] += sums.reshape(f, k, -1)
+    def fold(self, layer: int, sums: Tensor | None) -> None:
+        """Fold sums in at position `layer`."""
+        if sums is not None:
+            self.moment[layer] += sums.to(self.moment)
+
+    def gathered(self) -> Jackknife:
+        """The same, all of it on the CPU."""
+        return replace(self, moment=self.moment.cpu())
 
     def merge(self, other: Jackknife) -> Jackknife:
         """That of the texts of both."""

@@ -2,142 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from langsteer.errors import CorpusError
-from langsteer.statistics.graph import components
-from langsteer.statistics.jackknife import FOLDS, Jackknife, sketch
+from langsteer.statistics.contrasts import ContrastedTokens
+from langsteer.statistics.jackknife import Jackknife, sketch
+from langsteer.statistics.tokens import OTHERS, SINGLES
 
-SINGLES = 16
-"""Tokens that may have a gain of their own."""
-OTHERS = -1
-"""Stands for all other tokens together."""
 LEAST_GAIN = 0.05
 """Least gain of a token, relative to the largest: what connects languages stays connected."""
 ROUNDS, AGAIN = 50, 5
 """Rounds of alternating least squares, from the beginning and from gains that nearly fit."""
-
-
-@dataclass(frozen=True, slots=True)
-class TokenTable:
-    """How often each token id occurs in each language, for the ids that two or more have.
-
-    `ids [C]` ascending; `counts [C, K]`, in the order of `languages`; `by_fold [F, C, K]` the same
-    in each fold of the texts, where the folds are known.
-    """
-
-    languages: tuple[str, ...]
-    ids: Tensor
-    counts: Tensor
-    by_fold: Tensor | None = None
-
-    @classmethod
-    def of(
-        cls,
-        languages: Sequence[str],
-        texts: Iterable[tuple[str, Sequence[int]]],
-        folds: Sequence[int] | None = None,
-    ) -> TokenTable:
-        """The table of texts, each given as its language and its token ids; `folds` of the same."""
-        found = {language: [Counter[int]() for _ in range(FOLDS)] for language in languages}
-        for number, (language, ids) in enumerate(texts):
-            found[language][0 if folds is None else folds[number]].update(ids)
-        seen = Counter(token for parts in found.values() for token in set().union(*parts))
-        shared = sorted(token for token, tongues in seen.items() if tongues > 1)
-        counts = [
-            [[float(found[language][fold][token]) for language in languages] for token in shared]
-            for fold in range(FOLDS)
-        ]
-        by_fold = torch.tensor(counts, dtype=torch.float64).reshape(FOLDS, -1, len(languages))
-        return cls(
-            tuple(languages),
-            torch.tensor(shared, dtype=torch.int64),
-            by_fold.sum(0),
-            None if folds is None else by_fold,
-        )
-
-    def groups(self) -> tuple[Tensor, tuple[int, ...]]:
-        """`[C]`: the group of each id, and the token of each group (`OTHERS` for the last).
-
-        Of the tokens that at least half of the languages have, the `SINGLES` that say most about
-        languages have a group each; all others have one together. What few languages have cannot
-        tell how far apart languages are at a token from how far apart just these few are.
-        """
-        total = self.counts.sum(1)
-        said = total - self.counts.square().sum(1) / total
-        common = 2 * (self.counts > 0).sum(1) >= len(self.languages)
-        order = said.argsort(descending=True, stable=True)
-        best = order[common[order]][:SINGLES].sort().values
-        group = torch.full((len(self.ids),), len(best), dtype=torch.int64)
-        group[best] = torch.arange(len(best))
-        return group, (*self.ids[best].tolist(), OTHERS)
-
-    def laplacian(self) -> Tensor:
-        """`[K, K]`: `diag(n_l) - Σ_c n_c n_cᵀ / N_c`, the left side of the normal equations."""
-        share = self.counts / self.counts.sum(1, keepdim=True)
-        return torch.diag(self.counts.sum(0)) - share.T @ self.counts
-
-    def require_connected(self) -> None:
-        """Raise `CorpusError` naming the groups when no tokens lead from one to the other.
-
-        One language alone cannot be compared either.
-        """
-        if len(self.languages) < 2:
-            raise CorpusError(
-                f"Tokens are compared between languages, and there is only {self.languages[0]}. "
-                "Give texts in two or more, or a table of tokens that counts two or more."
-            )
-        groups = components(self.laplacian() < 0)
-        if len(groups) > 1:
-            named = "; ".join(" ".join(self.languages[i] for i in group) for group in groups)
-            raise CorpusError(
-                f"The languages fall into groups that share no token: {named}. Add texts with "
-                "numbers, names or punctuation in common, leave languages out, or use the pooling "
-                "'tokens'."
-            )
-
-    def contrasts(self, ids: Tensor, language: Tensor) -> tuple[Tensor, Tensor]:
-        """The row `e_l - n_c / N_c` and the group of tokens with `ids [n]` and `language [n]`.
-
-        `[n, K]` and `[n]`. The row is zero for an id that one language alone has: it says nothing
-        about languages.
-        """
-        group, tokens = self.groups()
-        rows = torch.zeros(len(ids), len(self.languages), dtype=torch.float64)
-        groups = torch.full((len(ids),), len(tokens) - 1, dtype=torch.int64)
-        if not len(self.ids):
-            return rows, groups
-        place = torch.searchsorted(self.ids, ids).clamp_max(len(self.ids) - 1)
-        known = self.ids[place] == ids
-        counts = self.counts[place[known]]
-        rows[known] = -counts / counts.sum(1, keepdim=True)
-        rows[known, language[known]] += 1
-        groups[known] = group[place[known]]
-        return rows, groups
-
-    def contrasts_without(self, ids: Tensor, language: Tensor, folds: Tensor) -> Tensor | None:
-        """`[n, F, K]`: the contrasts of tokens with each fold left out; zero for its own tokens.
-
-        `folds [n]` are those of the texts of the tokens. None where the table has no folds.
-        """
-        if self.by_fold is None:
-            return None
-        rows = torch.zeros(len(ids), FOLDS, len(self.languages), dtype=torch.float64)
-        if not len(self.ids):
-            return rows
-        place = torch.searchsorted(self.ids, ids).clamp_max(len(self.ids) - 1)
-        known = self.ids[place] == ids
-        for fold in range(FOLDS):
-            here = (known & (folds != fold)).nonzero()[:, 0]
-            counts = (self.counts - self.by_fold[fold])[place[here]]
-            rows[here, fold] = -counts / counts.sum(1, keepdim=True).clamp_min(1)
-            rows[here, fold, language[here]] += 1
-        return rows
 
 
 @dataclass(slots=True)
@@ -173,19 +51,28 @@ class Matching:
 
     @classmethod
     def empty(
-        cls, languages: Sequence[str], tokens: Sequence[int], layers: int, width: int
+        cls,
+        languages: Sequence[str],
+        tokens: Sequence[int],
+        layers: int,
+        width: int,
+        device: torch.device | None = None,
     ) -> Matching:
-        """The matching of no token, in groups of these `tokens`."""
+        """The matching of no token, in groups of these `tokens`; what is large is on `device`."""
         k, g = len(languages), len(tokens)
         return cls(
             tuple(languages),
             tuple(tokens),
             torch.zeros(k, dtype=torch.float64),
             torch.zeros(g, k, k, dtype=torch.float64),
-            torch.zeros(layers, g, k, width, dtype=torch.float64),
+            torch.zeros(layers, g, k, width, dtype=torch.float64, device=device),
             torch.zeros(layers, k, width, dtype=torch.float64),
-            Jackknife.empty(k, g, layers, width),
+            Jackknife.empty(k, g, layers, width, device),
         )
+
+    def gathered(self) -> Matching:
+        """The same, all of it on the CPU."""
+        return replace(self, moment=self.moment.cpu(), jackknife=self.jackknife.gathered())
 
     @staticmethod
     def bytes(languages: int, layers: int, width: int) -> int:
@@ -193,20 +80,28 @@ class Matching:
         errors = Jackknife.bytes(languages, SINGLES + 1, layers, width)
         return (SINGLES + 2) * languages * layers * width * 8 + errors
 
-    def count(self, contrasts: Tensor, groups: Tensor, language: Tensor) -> None:
-        """Count tokens with `contrasts [n, K]` and `groups [n]`, in languages `language [n]`."""
-        for group in sorted(set(groups.tolist())):
-            rows = contrasts[groups == group]
-            self.laplacian[group] += rows.T @ rows
-        self.counts.index_add_(0, language, (contrasts != 0).any(1).double())
+    def count(self, tokens: ContrastedTokens) -> None:
+        """Count tokens."""
+        self.counts += torch.bincount(tokens.language, minlength=len(self.languages))
+        self.laplacian += tokens.laplacian()
+        self.jackknife.count(tokens)
 
-    def add(self, layer: int, contrasts: Tensor, groups: Tensor, latents: Tensor) -> None:
-        """Add `latents [n, d]` of such tokens at position `layer`."""
-        wide = latents.double()
-        for group in sorted(set(groups.tolist())):
-            here = groups == group
-            sums = contrasts[here].to(wide.device).T @ wide[here.to(wide.device)]
-            self.moment[layer, group] += sums.cpu()
+    def add(self, layer: int, tokens: ContrastedTokens, latents: Tensor) -> None:
+        """Add the `latents [n, d]` of tokens, in the order of their `rows`, at position `layer`.
+
+        They add up in their own dtype on their device, and are then folded into float64.
+        """
+        self.fold(layer, *self.sums(tokens, latents))
+
+    @staticmethod
+    def sums(tokens: ContrastedTokens, latents: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What such latents add, `[G, K, d]` and for the jackknife `[F, G, K, r]`."""
+        return tokens.sums.moment(latents), Jackknife.sums(tokens, latents)
+
+    def fold(self, layer: int, moment: Tensor, without: Tensor | None) -> None:
+        """Fold sums in at position `layer`."""
+        self.moment[layer] += moment.to(self.moment)
+        self.jackknife.fold(layer, without)
 
     def merge(self, other: Matching) -> Matching:
         """The matching of the tokens of both; `plain` is left as it is in the first."""

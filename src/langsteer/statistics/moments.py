@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -31,17 +31,20 @@ class Moments:
     scatter: Tensor
 
     @classmethod
-    def empty(cls, layers: int, width: int) -> Moments:
-        """Moments of no text."""
-        zeros = torch.zeros(4, layers, width, dtype=torch.float64)
+    def empty(cls, layers: int, width: int, device: torch.device | None = None) -> Moments:
+        """Moments of no text, on `device`."""
+        zeros = torch.zeros(4, layers, width, dtype=torch.float64, device=device)
         return cls(0, 0, 0.0, 0.0, *zeros.clone().unbind())
 
     @classmethod
     def of(cls, means: Tensor, weights: Tensor, tokens: int = 0) -> Moments:
-        """Moments of texts with mean latents `means [n, layers, d]` and positive `weights [n]`."""
+        """Moments of texts with mean latents `means [n, layers, d]` and positive `weights [n]`.
+
+        They are on the device of `means`; with weights on the CPU nothing waits for that device.
+        """
         means, weights = means.double(), weights.double()
         weight = float(weights.sum())
-        w = weights[:, None, None]
+        w = weights.to(means.device)[:, None, None]
         # Summing differences from the first text keeps the digits of data far from the origin.
         offset = means[0]
         mean = offset + (w * (means - offset)).sum(0) / weight
@@ -77,6 +80,18 @@ class Moments:
             scatter=self.scatter
             + other.scatter
             + gap * gap * (self.weight * other.weight / weight),
+        )
+
+    def gathered(self) -> Moments:
+        """The same, on the CPU."""
+        parts = (self.mean, self.weighted_squares, self.weighted_deviation, self.scatter)
+        mean, squares, deviation, scatter = (part.cpu() for part in parts)
+        return replace(
+            self,
+            mean=mean,
+            weighted_squares=squares,
+            weighted_deviation=deviation,
+            scatter=scatter,
         )
 
     def _about(self, centre: Tensor) -> tuple[Tensor, Tensor]:

@@ -47,12 +47,12 @@ class Sample:
         """Consider texts with `means [n, layers, d]` of all layers."""
         if not self.size:
             return
-        latents = means[:, list(self.at)].float()
+        latents = means[:, list(self.at)].to("cpu", torch.float32)
         keys = [
             key_of(concept.encode() if concept is not None else row.numpy().tobytes())
             for concept, row in zip(concepts, latents, strict=True)
         ]
-        new = Part(tuple(keys), latents, weights.float())
+        new = Part(tuple(keys), latents, weights.to("cpu", torch.float32))
         self.parts[language] = self._fewest(self.parts[language], new)
 
     def merge(self, other: Sample) -> Sample:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -86,10 +86,12 @@ class Scatter:
         width: int,
         languages: Sequence[str],
         observation: Observation = "texts",
+        device: torch.device | None = None,
     ) -> Scatter:
-        """The scatter of no text."""
+        """The scatter of no text, on `device`."""
         keys = {"none": (), "pooled": (POOLED,), "language": tuple(languages)}[mode]
-        zero = {key: torch.zeros(len(at), width, width, dtype=torch.float64) for key in keys}
+        shape = (len(at), width, width)
+        zero = {key: torch.zeros(shape, dtype=torch.float64, device=device) for key in keys}
         return cls(mode, tuple(at), zero, observation)
 
     def add(self, language: str, rows: Tensor, scale: Tensor) -> None:
@@ -99,11 +101,16 @@ class Scatter:
         into = self._of(language)
         for i, layer in enumerate(self.at):
             x = rows[:, layer]
-            into[i].addmm_((x * scale[:, None]).T, x)
+            into[i].addmm_((x * scale.to(x.device)[:, None]).T, x)
 
     def add_within(self, language: str, layer: int, matrix: Tensor) -> None:
         """Add `matrix [d, d]`, scatter of tokens about their texts' means, at position `layer`."""
-        self._of(language)[self.at.index(layer)] += matrix.to("cpu", torch.float64)
+        into = self._of(language)[self.at.index(layer)]
+        into += matrix.to(into)
+
+    def gathered(self) -> Scatter:
+        """The same, on the CPU."""
+        return replace(self, sums={key: one.cpu() for key, one in self.sums.items()})
 
     def merge(self, other: Scatter) -> Scatter:
         """The sum of both, without the term for the distance of their means."""

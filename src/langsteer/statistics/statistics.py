@@ -53,8 +53,12 @@ class Statistics:
         *,
         pooling: str = "tokens",
         keep: Keep | None = None,
+        device: torch.device | None = None,
     ) -> Statistics:
-        """Statistics of no text. Raises `SpaceError` when `keep` needs more than its limit."""
+        """Statistics of no text. Raises `SpaceError` when `keep` needs more than its limit.
+
+        On another `device` than the CPU they only take texts, until they are `gathered`.
+        """
         keep = keep or Keep()
         keep.check(layers, width, len(languages))
         at = [list(layers).index(layer) for layer in keep.at(layers)]
@@ -62,9 +66,11 @@ class Statistics:
             layers=tuple(layers),
             width=width,
             pooling=pooling,
-            moments={language: Moments.empty(len(layers), width) for language in languages},
-            alignment=Alignment.empty(languages, len(layers), width),
-            scatter=Scatter.empty(keep.second_moments, at, width, languages, keep.observation),
+            moments={language: Moments.empty(len(layers), width, device) for language in languages},
+            alignment=Alignment.empty(languages, len(layers), width, device),
+            scatter=Scatter.empty(
+                keep.second_moments, at, width, languages, keep.observation, device
+            ),
             sample=Sample.empty(keep.sample, at, width, languages),
         )
 
@@ -92,7 +98,7 @@ class Statistics:
         if self.matching is not None:
             raise ValueError("Matched statistics take no more texts; merge them with others.")
         self._memo.clear()
-        means = means.detach().to("cpu", torch.float64)
+        means = means.detach().to(self.alignment.moment)
         weights = weights.detach().to("cpu", torch.float64)
         self._check(means, weights, languages)
         rows: dict[str, list[int]] = {}
@@ -109,6 +115,15 @@ class Statistics:
         aligned = Alignment.of(means, weights, languages, concepts, known)
         if aligned.concepts:
             self.alignment = self.alignment.merge(aligned)
+
+    def gathered(self) -> Statistics:
+        """The same statistics, on the CPU."""
+        return replace(
+            self,
+            moments={language: part.gathered() for language, part in self.moments.items()},
+            alignment=self.alignment.gathered(),
+            scatter=self.scatter.gathered(),
+        )
 
     def match(self, matching: Matching) -> None:
         """Put the language means where they would be if all languages had the same tokens.
