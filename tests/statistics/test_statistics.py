@@ -532,8 +532,11 @@ def test_matched_statistics_merge_and_are_stored(gains):
     torch.testing.assert_close(whole.covariance(5), merged.covariance(5))
     again, _ = unpack(*pack(whole))
     same(whole, again)
-    with pytest.raises(SpaceError, match="merge before saving"):
+    with pytest.raises(SpaceError, match="--mergeable"):
         again.merge(merged)
+    with_equations, left = unpack(*pack(whole, equations=True))
+    assert not left
+    assert torch.equal(with_equations.merge(whole).means(5), whole.merge(whole).means(5))
 
 
 @settings(max_examples=15, deadline=None)

@@ -218,7 +218,7 @@ def test_a_training_that_was_killed_ends_as_if_it_had_not_been(
 ) -> None:
     whole = train(model, space, CORPUS, QUICK).trained
     state, written = tmp_path / "state", []
-    keep = run.TrainingState.write
+    keep = run.RunState.write
 
     def killed(self: object, *what: object) -> None:
         keep(self, *what)
@@ -226,7 +226,7 @@ def test_a_training_that_was_killed_ends_as_if_it_had_not_been(
         if len(written) == at:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(run.TrainingState, "write", killed)
+    monkeypatch.setattr(run.RunState, "write", killed)
     with pytest.raises(KeyboardInterrupt):
         train(model, space, CORPUS, QUICK, state=state)
     monkeypatch.undo()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+import langsteer
 from langsteer.data.corpus import Corpus, Text
 from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.stream import ResidualStream
@@ -18,14 +20,19 @@ from langsteer.fitting.ahead import ahead
 from langsteer.fitting.averages import Averages, Last, Listener
 from langsteer.fitting.matched import Matcher
 from langsteer.fitting.reading import Reading
+from langsteer.fitting.resuming import CPU, Resumable, Sums
 from langsteer.fitting.rows import Batch, Tokenizer, Tokens, in_batches
+from langsteer.fitting.shard import WHOLE, Shard
 from langsteer.fitting.within import Within
 from langsteer.progress import Advance, bar
+from langsteer.space.identity import identify
+from langsteer.space.state import RunState
 from langsteer.statistics import Keep, Matching, Statistics, TokenTable
 from langsteer.statistics.folds import fold_of
 from langsteer.statistics.pooling import OF_TOKENS
-from langsteer.statistics.scatter import GIBIBYTE, Scatter
+from langsteer.statistics.scatter import GIBIBYTE
 
+READING = "reading"
 NOTABLE = GIBIBYTE
 """Bytes of memory for statistics above which the figure is printed."""
 _CHUNK_TEXTS = 512
@@ -40,6 +47,8 @@ def collect(
     *,
     table: TokenTable | None = None,
     alone: bool = False,
+    state: Path | None = None,
+    shard: Shard = WHOLE,
     progress: bool = False,
 ) -> Statistics:
     """Run a corpus through the decoder once and fold the latents of every layer into statistics.
@@ -60,6 +69,10 @@ def collect(
             Parts of a corpus that are collected one by one and merged need that of the whole, see
             `token_table`.
         alone: the texts may all be in one language.
+        state: a file in which what is read is kept, once a minute: after a kill the same call goes
+            on from there and ends with the same statistics. It stays; remove it when done.
+        shard: the part of the corpus that is read. The statistics of all parts merge to those of
+            the whole.
         progress: show a bar with rate and time left on standard error.
 
     Raises:
@@ -69,6 +82,7 @@ def collect(
             where texts and not tokens are pooled.
         LatentError: a latent is not finite; the message names the layer and the text.
         ModelError: a layer is outside the model.
+        LangsteerError: the state is damaged, or that of another reading.
     """
     options = options or Reading()
     if len(corpus.languages) < 2 and table is None and not alone:
@@ -91,26 +105,22 @@ def collect(
     statistics = Statistics.empty(
         chosen, stream.width, languages, pooling=pooling, keep=keep, device=device
     )
-    scatter = statistics.scatter if _of_tokens(keep) else None
-    collector = _Collector(
-        stream, chosen, options, Counter(), scatter, matcher, options.tokens_per_batch
-    )
-    chunks = _chunks(corpus.texts, _chunk_size(len(chosen), stream.width, stream.device))
-    with bar("collecting", len(corpus.texts), quiet=not progress) as advance:
-        for chunk, tokenized in ahead(chunks, tokenizer):
-            means, weights = collector.run(chunk, tokenized, advance)
-            statistics.update(
-                means,
-                weights,
-                [text.language for text in chunk],
-                [text.concept for text in chunk],
-                tokens=[sum(row.content) for row in tokenized],
-            )
-    statistics = statistics.gathered()
-    statistics.dropped = {**{"special": 0, "massive": 0, "long": 0}, **collector.dropped}
-    statistics.duplicates = duplicates
-    if matcher is not None:
-        statistics.match(matcher.matching.gathered())
+    sums = Sums(statistics, matcher)
+    size = _chunk_size(len(chosen), stream.width, stream.device)
+    resumable = Resumable(RunState(state, _settings(model, corpus, options, shard, size), READING))
+    resumable.resume(sums)
+    collector = _Collector(stream, chosen, options, sums, options.tokens_per_batch)
+    chunks = list(shard.of(_chunks(corpus.texts, size)))
+    with bar("collecting", sum(map(len, chunks)), quiet=not progress) as advance:
+        advance(sum(map(len, chunks[: sums.chunks])))
+        for chunk, tokenized in ahead(chunks[sums.chunks :], tokenizer):
+            collector.run(chunk, tokenized, advance)
+            resumable.keep(sums)
+    statistics = sums.statistics.to(CPU)
+    statistics.dropped = {**{"special": 0, "massive": 0, "long": 0}, **sums.dropped}
+    statistics.duplicates = duplicates if shard.number == 0 else {}
+    if sums.matcher is not None:
+        statistics.match(sums.matcher.matching.to(CPU))
     return statistics
 
 
@@ -167,51 +177,68 @@ def _of_tokens(keep: Keep | None) -> bool:
     return keep is not None and keep.observation == "tokens" and keep.second_moments != "none"
 
 
+def _settings(
+    model: Model, corpus: Corpus, options: Reading, shard: Shard, size: int
+) -> dict[str, Any]:
+    """What a state of a reading belongs to."""
+    return {
+        "langsteer": langsteer.__version__,
+        "model": asdict(identify(model, model.tokenizer, model.name)),
+        "corpus": corpus.digest,
+        "options": repr(options),
+        "part": [shard.number, shard.count],
+        "chunk": size,
+    }
+
+
 @dataclass
 class _Collector:
-    """Runs chunks of texts and averages the latents within each text.
-
-    Second moments of tokens go to `scatter`, if they are wanted.
-    """
+    """Runs chunks of texts, averages the latents within each text, and folds them into sums."""
 
     stream: ResidualStream
     layers: list[int]
     options: Reading
-    dropped: Counter[str]
-    scatter: Scatter | None
-    matcher: Matcher | None
+    sums: Sums
     budget: int
     """The most tokens in one batch; less from when memory did not suffice on."""
 
-    def run(
-        self, texts: Sequence[Text], tokenized: Sequence[Tokens], advance: Advance
-    ) -> tuple[Tensor, Tensor]:
-        """The mean latents [n, layers, d] (float32), and the weights [n] on the CPU, of the texts.
+    def run(self, texts: Sequence[Text], tokenized: Sequence[Tokens], advance: Advance) -> None:
+        """Read a chunk. The device is waited for at its end only."""
+        means, massive, tokens = self._latents(texts, tokenized, advance)
+        self._check(means, texts)
+        dropped = self.sums.dropped
+        dropped["massive"] += int(massive.sum())
+        dropped["long"] += sum(row.cut for row in tokenized)
+        left_out = "special" if self.options.chat is None else "template"
+        dropped[left_out] += sum(len(row.ids) for row in tokenized) - int(tokens.sum())
+        weights = torch.ones(len(texts))
+        if self.options.pooling in OF_TOKENS:
+            weights = (tokens - massive).clamp(min=1).float()
+        self.sums.statistics.update(
+            means,
+            weights,
+            [text.language for text in texts],
+            [text.concept for text in texts],
+            tokens=tokens.tolist(),
+        )
+        self.sums.chunks += 1
 
-        The device is waited for at the end only.
-        """
+    def _latents(
+        self, texts: Sequence[Text], tokenized: Sequence[Tokens], advance: Advance
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The mean latents [n, layers, d] float32; of each text, on the CPU, how many tokens were
+        massive [n] and how many it has [n]."""
         device = self.stream.device
         means = torch.empty(len(texts), len(self.layers), self.stream.width, device=device)
         massive = torch.zeros(len(texts), dtype=torch.int64, device=device)
-        tokens = torch.zeros(len(texts), dtype=torch.int64)
         for rows in in_batches(tokenized, self.budget):
             for batch, pool in self._read(texts, tokenized, rows):
                 latents = [pool.means[layer].to(device) for layer in self.layers]
                 means[batch.at] = torch.stack(latents, dim=1)
                 massive[batch.at] = pool.massive
-                tokens[batch.rows] = batch.tokens
-                left_out = "special" if self.options.chat is None else "template"
-                self.dropped[left_out] += batch.padded
                 advance(len(batch.rows))
-        self._check(means, texts)
-        self.dropped["long"] += sum(row.cut for row in tokenized)
-        return means, self._weights(tokens, massive.cpu())
-
-    def _weights(self, tokens: Tensor, massive: Tensor) -> Tensor:
-        self.dropped["massive"] += int(massive.sum())
-        if self.options.pooling in OF_TOKENS:
-            return (tokens - massive).clamp(min=1).float()
-        return torch.ones(len(tokens))
+        tokens = torch.tensor([sum(row.content) for row in tokenized])
+        return means, massive.cpu(), tokens
 
     def _read(
         self, texts: Sequence[Text], tokenized: Sequence[Tokens], rows: Sequence[int]
@@ -236,11 +263,11 @@ class _Collector:
         if self.options.pooling == "last":
             return Last(batch)
         listeners: list[Listener] = []
-        if self.scatter is not None:
-            languages = [text.language for text in texts]
-            listeners.append(Within(self.scatter, self.layers, languages, self.stream.device))
-        if self.matcher is not None:
-            listeners.append(self.matcher.batch(texts, tokenized, self.stream.device))
+        if _of_tokens(self.options.keep):
+            scatter, languages = self.sums.statistics.scatter, [text.language for text in texts]
+            listeners.append(Within(scatter, self.layers, languages, self.stream.device))
+        if self.sums.matcher is not None:
+            listeners.append(self.sums.matcher.batch(texts, tokenized, self.stream.device))
         return Averages(batch, self.options.massive, listeners)
 
     def _check(self, latents: Tensor, texts: Sequence[Text]) -> None:

@@ -94,7 +94,6 @@ class Batch:
 
     `rows` are their numbers among the texts, on the CPU, and `at [rows]` on the device; `ids`,
     `mask` and `content` `[rows, columns]`; `places [n]` where content stands in the flattened rows.
-    `padded` counts the tokens that are no content, and `tokens [rows]`, on the CPU, those that are.
     """
 
     rows: list[int]
@@ -103,8 +102,6 @@ class Batch:
     mask: Tensor
     content: Tensor
     places: Tensor
-    padded: int
-    tokens: Tensor
 
     @classmethod
     def of(cls, texts: Sequence[Tokens], rows: Sequence[int], device: torch.device) -> Batch:
@@ -118,7 +115,6 @@ class Batch:
         content = torch.tensor([padded(texts[row].content) for row in rows], dtype=torch.bool)
         lengths = torch.tensor([len(texts[row].ids) for row in rows])
         mask = (torch.arange(width) < lengths[:, None]).long()
-        tokens = content.sum(1)
         return cls(
             list(rows),
             sent(torch.tensor(rows), device),
@@ -126,8 +122,6 @@ class Batch:
             sent(mask, device),
             sent(content, device),
             sent(content.flatten().nonzero()[:, 0], device),
-            int(lengths.sum() - tokens.sum()),
-            tokens,
         )
 
 

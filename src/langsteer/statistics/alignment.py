@@ -132,17 +132,17 @@ class Alignment:
             spread=self.spread + other.spread + between.sum(1),
         )
 
-    def gathered(self) -> Alignment:
-        """The same, on the CPU."""
+    def to(self, device: torch.device) -> Alignment:
+        """The same, on a device."""
         return replace(
             self,
-            counts=self.counts.cpu(),
-            laplacian=self.laplacian.cpu(),
-            overlap=self.overlap.cpu(),
-            moment=self.moment.cpu(),
-            within=self.within.cpu(),
-            mean=self.mean.cpu(),
-            spread=self.spread.cpu(),
+            counts=self.counts.to(device),
+            laplacian=self.laplacian.to(device),
+            overlap=self.overlap.to(device),
+            moment=self.moment.to(device),
+            within=self.within.to(device),
+            mean=self.mean.to(device),
+            spread=self.spread.to(device),
         )
 
     def over(self, languages: Sequence[str]) -> Alignment:

@@ -89,9 +89,9 @@ class Jackknife:
         if sums is not None:
             self.moment[layer] += sums.to(self.moment)
 
-    def gathered(self) -> Jackknife:
-        """The same, all of it on the CPU."""
-        return replace(self, moment=self.moment.cpu())
+    def to(self, device: torch.device) -> Jackknife:
+        """The same, what is large on a device."""
+        return replace(self, moment=self.moment.to(device))
 
     def merge(self, other: Jackknife) -> Jackknife:
         """That of the texts of both."""

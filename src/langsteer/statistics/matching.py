@@ -70,9 +70,9 @@ class Matching:
             Jackknife.empty(k, g, layers, width, device),
         )
 
-    def gathered(self) -> Matching:
-        """The same, all of it on the CPU."""
-        return replace(self, moment=self.moment.cpu(), jackknife=self.jackknife.gathered())
+    def to(self, device: torch.device) -> Matching:
+        """The same, what is large on a device."""
+        return replace(self, moment=self.moment.to(device), jackknife=self.jackknife.to(device))
 
     @staticmethod
     def bytes(languages: int, layers: int, width: int) -> int:

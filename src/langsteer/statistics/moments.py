@@ -82,10 +82,10 @@ class Moments:
             + gap * gap * (self.weight * other.weight / weight),
         )
 
-    def gathered(self) -> Moments:
-        """The same, on the CPU."""
+    def to(self, device: torch.device) -> Moments:
+        """The same, on a device."""
         parts = (self.mean, self.weighted_squares, self.weighted_deviation, self.scatter)
-        mean, squares, deviation, scatter = (part.cpu() for part in parts)
+        mean, squares, deviation, scatter = (part.to(device) for part in parts)
         return replace(
             self,
             mean=mean,

@@ -108,9 +108,9 @@ class Scatter:
         into = self._of(language)[self.at.index(layer)]
         into += matrix.to(into)
 
-    def gathered(self) -> Scatter:
-        """The same, on the CPU."""
-        return replace(self, sums={key: one.cpu() for key, one in self.sums.items()})
+    def to(self, device: torch.device) -> Scatter:
+        """The same, on a device."""
+        return replace(self, sums={key: one.to(device) for key, one in self.sums.items()})
 
     def merge(self, other: Scatter) -> Scatter:
         """The sum of both, without the term for the distance of their means."""

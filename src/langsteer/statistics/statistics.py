@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -57,7 +56,7 @@ class Statistics:
     ) -> Statistics:
         """Statistics of no text. Raises `SpaceError` when `keep` needs more than its limit.
 
-        On another `device` than the CPU they only take texts, until they are `gathered`.
+        On another `device` than the CPU they only take texts; bring them back with `to`.
         """
         keep = keep or Keep()
         keep.check(layers, width, len(languages))
@@ -116,13 +115,13 @@ class Statistics:
         if aligned.concepts:
             self.alignment = self.alignment.merge(aligned)
 
-    def gathered(self) -> Statistics:
-        """The same statistics, on the CPU."""
+    def to(self, device: torch.device) -> Statistics:
+        """The same statistics, on a device."""
         return replace(
             self,
-            moments={language: part.gathered() for language, part in self.moments.items()},
-            alignment=self.alignment.gathered(),
-            scatter=self.scatter.gathered(),
+            moments={language: part.to(device) for language, part in self.moments.items()},
+            alignment=self.alignment.to(device),
+            scatter=self.scatter.to(device),
         )
 
     def match(self, matching: Matching) -> None:
@@ -161,8 +160,9 @@ class Statistics:
             )
         if self.pooling == "matched" and (self.matching is None or other.matching is None):
             raise SpaceError(
-                "Matched statistics that come from a file hold means alone and cannot be merged. "
-                "Collect them again, and merge before saving."
+                "Matched statistics that come from a file hold means alone and cannot be merged, "
+                "unless they were saved to be merged. Fit again with --mergeable (on the command "
+                "line) or save with mergeable=True, and merge those."
             )
         languages = tuple(dict.fromkeys(self.languages + other.languages))
         first, second = self._unmatched(), other._unmatched()
@@ -175,8 +175,8 @@ class Statistics:
             alignment=self.alignment.over(languages).merge(other.alignment.over(languages)),
             scatter=self.scatter.merge(other.scatter),
             sample=self.sample.merge(other.sample),
-            dropped=dict(Counter(self.dropped) + Counter(other.dropped)),
-            duplicates=dict(Counter(self.duplicates) + Counter(other.duplicates)),
+            dropped=_added(self.dropped, other.dropped),
+            duplicates=_added(self.duplicates, other.duplicates),
         )
         for language, part in second.items():
             merged._join(language, part)
@@ -293,6 +293,11 @@ class Statistics:
                 f"{self.layers[layer]}. Run the model in float32 or bfloat16, or leave that text "
                 "out."
             )
+
+
+def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    """The counts of both, zeros among them."""
+    return {key: one.get(key, 0) + other.get(key, 0) for key in {**one, **other}}
 
 
 def _ranges(layers: Sequence[int]) -> str:

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from langsteer.errors import SpaceError
 from langsteer.statistics.alignment import Alignment
+from langsteer.statistics.folds import FOLDS
+from langsteer.statistics.jackknife import SKETCH, Jackknife
+from langsteer.statistics.matching import Matching
 from langsteer.statistics.moments import Moments
 from langsteer.statistics.pooling import POOLINGS
 from langsteer.statistics.sample import Part, Sample
@@ -29,14 +32,18 @@ FLOATING = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 LIMIT = 2**63
 """Whole numbers are below this."""
 SMALL = ("counts", "laplacian", "overlap")
+EQUATIONS = ("counts", "laplacian", "moment", "plain")
+FOLDED = ("tokens", "laplacian", "moment")
+"""Tensors of a matching, and of its jackknife."""
 
 
 def pack(
-    statistics: Statistics, dtype: torch.dtype = torch.float64
+    statistics: Statistics, dtype: torch.dtype = torch.float64, *, equations: bool = False
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors of latents in `dtype` (tables of counts in float64), and the values beside them.
 
-    Of a matching the means that it led to are there, not its equations.
+    Of a matching the means that it led to are there, and its `equations` where they are wanted:
+    they are many times as large, and without them matched statistics cannot be merged.
     """
     parts = list(statistics.moments.values())
     tensors = {
@@ -55,7 +62,14 @@ def pack(
         tensors[f"sample.{language}.latents"] = part.latents
         tensors[f"sample.{language}.weights"] = part.weights
         tensors[f"sample.{language}.keys"] = torch.tensor(part.keys, dtype=torch.int64)
-    return {name: value.contiguous() for name, value in tensors.items()}, _values(statistics)
+    values = _values(statistics)
+    if equations and statistics.matching is not None:
+        tensors |= _equations(statistics.matching)
+        values["matching"] = {
+            "tokens": list(statistics.matching.tokens),
+            "gains": statistics.matching.gains,
+        }
+    return {name: value.contiguous() for name, value in tensors.items()}, values
 
 
 def places(values: Mapping[str, Any]) -> tuple[tuple[int, ...], tuple[str, ...]]:
@@ -112,6 +126,7 @@ def unpack(
         scatter=_scatter(rest, values, at, languages, width),
         sample=Sample(size, at, parts),
         dropped=_counts(values, "dropped"),
+        matching=_matching(rest, values, n, languages, width),
         matched_error=_matched(rest, n, k),
         duplicates=_counts(values, "duplicates") if values.get("duplicates") else {},
     )
@@ -148,6 +163,39 @@ def _matched(rest: _Tensors, layers: int, languages: int) -> Tensor | None:
     error = rest.take("matched.error", layers, languages, languages).double()
     own = torch.diag_embed(error.diagonal(dim1=1, dim2=2) < 0)
     return error.masked_fill(own, math.inf)
+
+
+def _equations(matching: Matching) -> dict[str, Tensor]:
+    parts = {f"matching.{name}": getattr(matching, name) for name in EQUATIONS}
+    return parts | {f"jackknife.{name}": getattr(matching.jackknife, name) for name in FOLDED}
+
+
+def _matching(
+    rest: _Tensors,
+    values: Mapping[str, Any],
+    layers: int,
+    languages: tuple[str, ...],
+    width: int,
+) -> Matching | None:
+    """The equations of matched means, where they are in the file."""
+    if "matching" not in values:
+        return None
+    own = _object(values, "matching")
+    tokens = _get(own, "tokens")
+    if not isinstance(tokens, list) or not all(_is(one, int) for one in tokens):
+        raise SpaceError(f"statistics.matching.tokens is {tokens!r:.60}, not a list of numbers")
+    k, g, r = len(languages), len(tokens), min(width, SKETCH)
+    counts = rest.take("matching.counts", k).double()
+    laplacian = rest.take("matching.laplacian", g, k, k).double()
+    moment = rest.take("matching.moment", layers, g, k, width).double()
+    plain = rest.take("matching.plain", layers, k, width).double()
+    jackknife = Jackknife(
+        rest.take("jackknife.tokens", FOLDS).double(),
+        rest.take("jackknife.laplacian", FOLDS, g, k, k).double(),
+        rest.take("jackknife.moment", layers, FOLDS, g, k, r).double(),
+    )
+    gains = bool(_get(own, "gains"))
+    return Matching(languages, tuple(tokens), counts, laplacian, moment, plain, jackknife, gains)
 
 
 def _scatter(

@@ -19,10 +19,10 @@ from langsteer.engines.transformers.model import Model
 from langsteer.errors import CorpusError
 from langsteer.progress import bar
 from langsteer.space.space import Space
+from langsteer.space.state import RunState
 from langsteer.space.trained import Trained
 from langsteer.text.detect import default_detector
 from langsteer.text.tags import choose
-from langsteer.training.checkpoint import TrainingState
 from langsteer.training.examples import Texts, read_texts
 from langsteer.training.options import TrainingOptions
 from langsteer.training.shapes import Vectors
@@ -78,7 +78,7 @@ def train(
         targets = {target for _, target in chosen}
         texts = read_texts(model, corpus, options, targets, detector)
         run = _Run.begin(model, space, texts, options, chosen)
-        kept = TrainingState(state, _settings(space, corpus, options, chosen))
+        kept = RunState(state, _settings(space, corpus, options, chosen), "training")
         run.go(kept, progress)
     record = {
         **run.record(),
@@ -132,7 +132,7 @@ class _Run:
     def vectors(self) -> Vectors:
         return self.trainer.vectors
 
-    def go(self, state: TrainingState, progress: bool) -> None:
+    def go(self, state: RunState, progress: bool) -> None:
         """Train to the end; the vectors are then the best that were seen."""
         options = self.trainer.options
         self._resume(state)
@@ -180,14 +180,14 @@ class _Run:
         losses = [one["held_out"] for one in self.curve]
         return len(losses) - 1 - losses.index(min(losses)) >= patience
 
-    def _keep(self, state: TrainingState) -> None:
+    def _keep(self, state: RunState) -> None:
         (adam,) = self.trainer.optimiser.state_dict()["state"].values()
         tensors = {f"adam.{name}": torch.as_tensor(value) for name, value in adam.items()}
         best = self.vectors.weight if self.best is None else self.best
         tensors |= {"weight": self.vectors.weight.detach().clone(), "best": best.detach().clone()}
         state.write(tensors, {"curve": self.curve, "done": self.done})
 
-    def _resume(self, state: TrainingState) -> None:
+    def _resume(self, state: RunState) -> None:
         found = state.read()
         if found is None:
             return
