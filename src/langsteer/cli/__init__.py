@@ -15,6 +15,7 @@ from langsteer.cli.evaluate import evaluate
 from langsteer.cli.fit import fit
 from langsteer.cli.generate import generate
 from langsteer.cli.inspect import inspect
+from langsteer.cli.merge import merge
 from langsteer.cli.score import score
 from langsteer.cli.terminal import err, escaped, out, printable, write_what_can_be_written
 from langsteer.cli.train import train
@@ -66,7 +67,7 @@ def _options(
     """The options of the program itself."""
 
 
-for command in (demo, fit, train, generate, inspect, tune, evaluate, score, verify):
+for command in (demo, fit, merge, train, generate, inspect, tune, evaluate, score, verify):
     app.command(command.__name__)(command_of(command))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -23,6 +23,13 @@ from langsteer.cli.options import (
     tags,
 )
 from langsteer.errors import LangsteerError
+
+if TYPE_CHECKING:
+    from langsteer.data.corpus import Corpus
+    from langsteer.engines.transformers.model import Model
+    from langsteer.fitting.processes import Processes
+    from langsteer.fitting.reading import Reading
+    from langsteer.space.space import Space
 
 
 def fit(
@@ -102,6 +109,23 @@ def fit(
             "--to", metavar="TAG[,TAG…]", help="With --increments: only to these languages."
         ),
     ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Read only this part of the texts, such as 1/4: the parts may be read at the same "
+            "time, anywhere, and `langsteer merge` joins them. Several processes of one machine "
+            "are easier started by torchrun.",
+        ),
+    ] = None,
+    mergeable: Annotated[
+        bool,
+        typer.Option(
+            "--mergeable",
+            help="Keep what `langsteer merge` needs to be exact: all digits, and of matched means "
+            "the equations. Parts have it.",
+        ),
+    ] = False,
     memory: Annotated[
         float, typer.Option("--memory", min=0, help="Memory limit for what is stored, in GiB.")
     ] = 4.0,
@@ -113,44 +137,43 @@ def fit(
     One pass over the corpus serves every layer and every estimator. The command then prints how
     precisely the difference between each two languages is known and, where that is not precise
     enough, how many more texts are needed.
+
+    What is read is kept in FILE.reading once a minute: after an interruption the same command goes
+    on from there. Under `torchrun --nproc-per-node N -m langsteer fit …` each of N processes reads
+    a part, and the first writes the space.
     """
     from langsteer.cli.tables import inspection, print_inspection
     from langsteer.data.files import check_output
     from langsteer.estimators.registry import keep_for
-    from langsteer.fitting.fit import fit as fit_space
+    from langsteer.fitting.processes import Processes
     from langsteer.fitting.reading import Reading
-    from langsteer.statistics.pooling import POOLINGS
     from langsteer.statistics.scatter import GIBIBYTE
 
     check_output(output, inputs=(corpus, model))
-    if pooling not in POOLINGS:
-        raise LangsteerError(f"--pooling {pooling!r} is unknown. Use one of {', '.join(POOLINGS)}.")
-    if not chat and (turn != "assistant" or system is not None or template_option):
-        raise LangsteerError("--turn, --system and --template-option need --chat. Give that too.")
-    together = numbers(increments)
-    if together is None and (source is not None or target is not None):
-        raise LangsteerError("--from and --to choose the pairs of --increments. Give that as well.")
-    if together is not None and len(together) < 2:
-        raise LangsteerError(f"--increments {increments} names one layer, which needs none.")
+    _check(pooling, chat, (turn, system, template_option), part)
+    together = _together(increments, source, target, part)
     texts = columns.read(corpus)
     keep = keep_for((name.strip() for name in estimator.split(",")), pooling=pooling)
     if languages is not None:
         texts = texts.select(tags(languages, texts.languages))
     texts.require_languages()
-    loaded = loading.load(model)
-    space = fit_space(
-        loaded,
-        texts,
-        Reading(
-            layers=numbers(layers),
-            pooling=cast(Any, pooling),
-            keep=replace(keep, limit=int(memory * GIBIBYTE)),
-            chat=cast(Any, turn) if chat else None,
-            conversation=ChatTemplate(True, system, template_option).options(),
-        ),
-        progress=not as_json,
+    options = Reading(
+        layers=numbers(layers),
+        pooling=cast(Any, pooling),
+        keep=replace(keep, limit=int(memory * GIBIBYTE)),
+        chat=cast(Any, turn) if chat else None,
+        conversation=ChatTemplate(True, system, template_option).options(),
     )
-    space.save(output)
+    with Processes.joined() as processes:
+        loaded = loading.load(model)
+        state = output.with_name(f"{output.name}.reading")
+        space = _read(loaded, texts, processes, options, state, part, progress=not as_json)
+        if space is not None:
+            space.save(output, mergeable=mergeable or part is not None)
+        processes.wait()
+        processes.own(state).unlink(missing_ok=True)
+    if space is None:
+        return
     if together is not None:
         pairs = pairs_of(space.languages, source, target)
         space = space.with_increments(loaded, texts, together, pairs, progress=not as_json)
@@ -161,6 +184,61 @@ def fit(
     else:
         print_inspection(found, out)
         out.print(f"\nwrote [bold]{escaped(output)}[/bold]", highlight=False)
+
+
+def _check(
+    pooling: str, chat: bool, of_chat: tuple[str, str | None, list[str] | None], part: str | None
+) -> None:
+    """Refuse what is known to be wrong before a model is loaded."""
+    from langsteer.fitting.shard import Shard
+    from langsteer.statistics.pooling import POOLINGS
+
+    if pooling not in POOLINGS:
+        raise LangsteerError(f"--pooling {pooling!r} is unknown. Use one of {', '.join(POOLINGS)}.")
+    turn, system, template_option = of_chat
+    if not chat and (turn != "assistant" or system is not None or template_option):
+        raise LangsteerError("--turn, --system and --template-option need --chat. Give that too.")
+    if part is not None:
+        Shard.parse(part)
+
+
+def _together(
+    increments: str | None, source: str | None, target: str | None, part: str | None
+) -> list[int] | None:
+    """The layers that edits are fitted at together."""
+    together = numbers(increments)
+    if together is None and (source is not None or target is not None):
+        raise LangsteerError("--from and --to choose the pairs of --increments. Give that as well.")
+    if together is not None and len(together) < 2:
+        raise LangsteerError(f"--increments {increments} names one layer, which needs none.")
+    if together is not None and part is not None:
+        raise LangsteerError("--increments are fitted on all texts: merge the parts, without them.")
+    return together
+
+
+def _read(
+    model: Model,
+    texts: Corpus,
+    processes: Processes,
+    options: Reading,
+    state: Path,
+    part: str | None,
+    *,
+    progress: bool,
+) -> Space | None:
+    """The space of the texts, or of a part; None in all but the first of several processes."""
+    from langsteer.fitting.fit import fit as fit_space
+    from langsteer.fitting.fit import fit_together
+    from langsteer.fitting.shard import Shard
+
+    if part is None:
+        return fit_together(model, texts, processes, options, state=state, progress=progress)
+    if processes.count > 1:
+        raise LangsteerError(
+            "--part is for one process; several, started together, divide the texts themselves"
+        )
+    shard = Shard.parse(part)
+    return fit_space(model, texts, options, state=state, shard=shard, progress=progress)
 
 
 def pairs_of(

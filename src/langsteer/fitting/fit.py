@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from langsteer.data.corpus import Corpus
 from langsteer.engines.transformers.model import Model
-from langsteer.fitting.collect import collect
+from langsteer.fitting.collect import collect, token_table
+from langsteer.fitting.processes import Processes
 from langsteer.fitting.reading import Reading
+from langsteer.fitting.shard import WHOLE, Shard
 from langsteer.fitting.turns import Turn
+from langsteer.space.facts import PART
 from langsteer.space.identity import identify
 from langsteer.space.space import CorpusFacts, Space
 from langsteer.statistics import Statistics
@@ -17,36 +22,79 @@ def fit(
     corpus: Corpus,
     options: Reading | None = None,
     *,
+    state: Path | None = None,
+    shard: Shard = WHOLE,
     progress: bool = False,
 ) -> Space:
     """Read the corpus once and keep what maps between its languages are made from.
+
+    Where several processes were started together, by `torchrun` or the like, see `fit_together`.
 
     Args:
         model: the model.
         corpus: texts in two or more languages.
         options: which layers, and how texts are read; all layers and all tokens if None.
+        state: a file that keeps what is read: after a kill the same call goes on from there.
+        shard: the part of the corpus that is read; `space.merging.merge` joins the parts.
         progress: show a bar on standard error.
 
     Raises:
-        CorpusError, ModelError, LatentError, SpaceError: as `collect`.
+        CorpusError, ModelError, LatentError, SpaceError, LangsteerError: as `collect`.
     """
-    statistics = collect(model, corpus, options, progress=progress)
+    table = None
+    if shard != WHOLE and options is not None and options.pooling == "matched":
+        table = token_table(model, corpus, options)
+    statistics = collect(
+        model, corpus, options, table=table, state=state, shard=shard, progress=progress
+    )
+    chat = None if options is None else options.chat
+    return space_of(model, corpus, statistics, chat, shard)
+
+
+def fit_together(
+    model: Model,
+    corpus: Corpus,
+    processes: Processes,
+    options: Reading | None = None,
+    *,
+    state: Path | None = None,
+    progress: bool = False,
+) -> Space | None:
+    """As `fit`, in several processes: in the first the space, in the others None.
+
+    Each reads its part of the corpus, and keeps its state in a file of its own beside `state`.
+
+    Raises:
+        CorpusError, ModelError, LatentError, SpaceError: as `collect`.
+        LangsteerError: another process died.
+    """
+    own = None if state is None else processes.own(state)
+    shown = progress and processes.rank == 0
+    mine = fit(model, corpus, options, state=own, shard=processes.shard, progress=shown)
+    statistics = processes.reduced(mine.statistics)
+    if statistics is None:
+        return None
     return space_of(model, corpus, statistics, None if options is None else options.chat)
 
 
 def space_of(
-    model: Model, corpus: Corpus, statistics: Statistics, chat: Turn | None = None
+    model: Model,
+    corpus: Corpus,
+    statistics: Statistics,
+    chat: Turn | None = None,
+    shard: Shard = WHOLE,
 ) -> Space:
-    """The space of statistics that were collected from `corpus` on the model.
+    """The space of statistics that were collected from `corpus` on the model, or a part of it.
 
     `chat` is the turn that the texts were put into.
     """
+    part = "" if shard == WHOLE else f"{PART}{shard}"
     parts = statistics.moments.items()
     return Space(
         model=identify(model, model.tokenizer, model.name),
         corpus=CorpusFacts(
             name=corpus.name,
-            digest=corpus.digest,
+            digest=f"{corpus.digest}{part}",
             texts={language: part.texts for language, part in parts},
             tokens={language: part.tokens for language, part in parts},
             chat=chat,

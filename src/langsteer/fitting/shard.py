@@ -44,6 +44,9 @@ class Shard:
             raise LangsteerError(f"{said!r} is not a part I/N of the texts, such as 1/4")
         return cls(int(found[1]) - 1, int(found[2]))
 
+    def __str__(self) -> str:
+        return f"{self.number + 1}/{self.count}"
+
     def of(self, items: Iterable[_T]) -> Iterator[_T]:
         """Its part of the items."""
         return (item for at, item in enumerate(items) if at % self.count == self.number)

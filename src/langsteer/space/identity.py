@@ -132,6 +132,22 @@ def compare(fitted: ModelIdentity, model: Bound, tokenizer: Any = None) -> Compa
     return Comparison(found) if found else _compared(fitted, module)
 
 
+def differences(one: ModelIdentity, other: ModelIdentity) -> list[str]:
+    """What is otherwise in two models, in words; nothing for the same one in another dtype."""
+    facts = [
+        ("the kind of model", one.model_type, other.model_type),
+        ("the width", one.width, other.width),
+        ("the number of layers", one.depth, other.depth),
+        ("the vocabulary of the tokenizer", one.tokenizer, other.tokenizer),
+    ]
+    found = [f"{what} is {a} and {b}" for what, a, b in facts if a != b]
+    for name, values in one.weights.items():
+        unequal = _unequal(values, other.weights[name]) if name in other.weights else None
+        if unequal is not None and not found:
+            found.append(f"the weights {name} hold {unequal[0]:.4g} and {unequal[1]:.4g}")
+    return found
+
+
 def module_of(model: Any) -> Any:
     """The module with the weights: `model.hf`, or `model.model`."""
     return getattr(model, "hf", None) or model.model

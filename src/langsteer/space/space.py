@@ -468,22 +468,27 @@ class Space:
         whole = mine[0].joined(increments) if mine else increments
         return replace(self, increments=(*others, whole))
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], *, mergeable: bool = False) -> None:
         """Write the file whole or not at all.
+
+        Args:
+            path: where to.
+            mergeable: keep what `merging.merge` needs to be as exact as one reading: all digits,
+                and of matched means the equations, which are many times as large.
 
         Raises:
             SpaceError: the folder cannot be written, or something in the space is not finite.
         """
-        known = file.plain(self._header())
-        tensors = {**self.extra.tensors, **self._tensors()}
+        known = file.plain(self._header(mergeable=mergeable))
+        tensors = {**self.extra.tensors, **self._tensors(mergeable=mergeable)}
         file.write(Path(path), joined(known, self.extra.header), tensors)
 
     def checksum(self) -> str:
         """A fingerprint of all numbers that edits are made from, as they are saved."""
         return file.checksum({name: one.cpu() for name, one in self._tensors().items()})
 
-    def _tensors(self) -> dict[str, Tensor]:
-        tensors, _ = pack(self.statistics, torch.float32)
+    def _tensors(self, *, mergeable: bool = False) -> dict[str, Tensor]:
+        tensors, _ = _packed(self.statistics, mergeable)
         for one in self.increments:
             tensors |= {one.name(pair): shift for pair, shift in one.shifts.items()}
         if self.trained is not None:
@@ -526,21 +531,28 @@ class Space:
             trained=trained_of(fields, left, model.width),
             versions=versions_of(fields),
         )
-        return replace(found, extra=Extra(unknown(header, found._header() | OF_FILE), left))
+        return replace(
+            found, extra=Extra(unknown(header, found._header(mergeable=True) | OF_FILE), left)
+        )
 
-    def _header(self) -> dict[str, Any]:
+    def _header(self, *, mergeable: bool = False) -> dict[str, Any]:
         """The header as plain values, without what the file adds."""
         return {
             "site": "block_output",
             "layer_base": 0,
             "model": asdict(self.model),
             "corpus": asdict(self.corpus),
-            "statistics": pack(self.statistics, torch.float32)[1],
+            "statistics": _packed(self.statistics, mergeable)[1],
             "operating_point": point_as_json(self.operating_point),
             "increments": increments_as_json(self.increments),
             "trained": trained_as_json(self.trained),
             "versions": dict(self.versions),
         }
+
+
+def _packed(statistics: Statistics, mergeable: bool) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    dtype = torch.float64 if mergeable else torch.float32
+    return pack(statistics, dtype, equations=mergeable)
 
 
 def bytes_of(map_: Map) -> int:

@@ -51,9 +51,10 @@ class TrainingOptions:
         steps: the most steps.
         batch: examples in one step.
         learning_rate: how far each coordinate moves in the first step, in units of the usual size
-            of a coordinate of the differences at that layer, the median; it falls to 0.
-        patience: after how many looks at the held-out texts without gain to stop; there are eight
-            looks in all.
+            of a coordinate of the differences at that layer, the median; it falls to 0. Where a
+            look at the held-out texts shows no gain, the steps since the best are taken back, and
+            the next ones are a third as large.
+        patience: after how many looks in a row without gain to stop; there are eight in all.
         held_out: the share of texts that is kept to see when to stop.
         seed: of the order of examples.
         checkpointing: whether activations are computed again in the backward pass: takes less

@@ -33,6 +33,8 @@ LOOKS = 8
 """How often the held-out texts are looked at, and the state is written."""
 HELD_OUT = 66
 """The most held-out examples that a look takes."""
+SMALLER = 1 / 3
+"""Of the learning rate, where the held-out texts show that steps led nowhere."""
 SHALLOW, DEEP = 0.1, 0.6
 """Between these shares of the depth lie the layers that get a vector by default."""
 
@@ -102,6 +104,8 @@ class _Run:
     pairs: Sequence[tuple[str, str]]
     held_out: Sequence[Any]
     unsteered: float
+    share: float = 1.0
+    """Of the learning rate: less after steps that led nowhere."""
     curve: list[dict[str, float]] = field(default_factory=list)
     best: Tensor | None = None
     done: int = 0
@@ -146,7 +150,7 @@ class _Run:
             shown(self.done)
             losses = []
             while self.done < options.steps and not self._over(options.patience):
-                rate = 1 - self.done / options.steps
+                rate = self.share * (1 - self.done / options.steps)
                 losses.append(self.trainer.step(next(source), rate))
                 self.done += 1
                 shown(1)
@@ -172,20 +176,28 @@ class _Run:
 
     def _look(self, training: float) -> None:
         loss = self.trainer.loss(self.held_out)
-        if not self.curve or loss < min(one["held_out"] for one in self.curve):
+        better = not self.curve or loss < min(one["held_out"] for one in self.curve)
+        row = {"step": self.done, "training": training, "held_out": loss, "share": self.share}
+        self.curve.append(row)
+        if better:
             self.best = self.vectors.weight.data.clone()
-        self.curve.append({"step": self.done, "training": training, "held_out": loss})
+        elif self.best is not None:
+            # The best is where the next, smaller steps start from.
+            self.vectors.weight.data = self.best.clone()
+            self.trainer.restart()
+            self.share *= SMALLER
 
     def _over(self, patience: int) -> bool:
         losses = [one["held_out"] for one in self.curve]
         return len(losses) - 1 - losses.index(min(losses)) >= patience
 
     def _keep(self, state: RunState) -> None:
-        (adam,) = self.trainer.optimiser.state_dict()["state"].values()
+        adam = self.trainer.optimiser.state_dict()["state"].get(0, {})
         tensors = {f"adam.{name}": torch.as_tensor(value) for name, value in adam.items()}
         best = self.vectors.weight if self.best is None else self.best
         tensors |= {"weight": self.vectors.weight.detach().clone(), "best": best.detach().clone()}
-        state.write(tensors, {"curve": self.curve, "done": self.done})
+        values = {"curve": self.curve, "done": self.done, "share": self.share}
+        state.write(tensors, values)
 
     def _resume(self, state: RunState) -> None:
         found = state.read()
@@ -193,15 +205,15 @@ class _Run:
             return
         tensors, values = found
         self.curve, self.done = list(values["curve"]), int(values["done"])
+        self.share = float(values["share"])
         self.vectors.weight.data, self.best = tensors["weight"], tensors["best"]
         whole = self.trainer.optimiser.state_dict()
-        whole["state"] = {
-            0: {
-                name.removeprefix("adam."): one
-                for name, one in tensors.items()
-                if name.startswith("adam.")
-            }
+        adam = {
+            name.removeprefix("adam."): one
+            for name, one in tensors.items()
+            if name.startswith("adam.")
         }
+        whole["state"] = {0: adam} if adam else {}
         self.trainer.optimiser.load_state_dict(whole)
 
 

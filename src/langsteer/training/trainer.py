@@ -32,10 +32,15 @@ class Trainer:
         self, model: Model, vectors: Vectors, texts: Texts, options: TrainingOptions
     ) -> None:
         self.model, self.vectors, self.options = model, vectors, options
-        self.optimiser = torch.optim.Adam([vectors.weight], lr=options.learning_rate, betas=BETAS)
+        self.restart()
         self._scope = Scope.parse(options.scope)
         self._bos = bos_tokens(model.hf.config)
         self._head = Head(model, texts.tokens)
+
+    def restart(self) -> None:
+        """Forget the steps that led here."""
+        rate = self.options.learning_rate
+        self.optimiser = torch.optim.Adam([self.vectors.weight], lr=rate, betas=BETAS)
 
     def step(self, batch: Sequence[ParallelText], rate: float) -> float:
         """One step on a batch, at a share of the learning rate; the loss before it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -106,12 +107,16 @@ def load_checkpoint(name_or_path: str | Path, options: Checkpoint = Checkpoint()
 def pick_device(name: str) -> torch.device:
     """The device of that name, or the best one at hand for `auto`.
 
+    Of several GPUs it is that of this process, where whoever started several says its LOCAL_RANK.
+
     Raises:
         ModelError: it is no device, or there is none of it here.
     """
     if name == "auto":
         if torch.cuda.is_available():
-            return torch.device("cuda")
+            local = os.environ.get("LOCAL_RANK", "")
+            at = int(local) % torch.cuda.device_count() if local.isdecimal() else 0
+            return torch.device("cuda", at) if local else torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
