@@ -22,6 +22,8 @@ OPTIONS = {
     "tokens": Reading(keep=Keep("language", sample=4)),
     "matched": Reading(pooling="matched", keep=Keep("pooled", observation="tokens")),
 }
+ENDING = Reading(precision=0.5)
+"""Ends before the corpus does."""
 
 
 class StopError(Exception):
@@ -57,14 +59,16 @@ def same(one: Statistics, other: Statistics) -> None:
         assert torch.equal(tensor, second[0][name]), name
 
 
-@pytest.mark.parametrize("pooling", OPTIONS)
+@pytest.mark.parametrize("options", [*OPTIONS.values(), ENDING], ids=[*OPTIONS, "precision"])
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("at", [1, 2, 7, 11])
 def test_a_killed_reading_ends_as_one_that_was_not(
-    pooling: str, moment: str, at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    options: Reading, moment: str, at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed before or after its state is written for the so-maniest time."""
-    whole = collect(model(), corpus(), OPTIONS[pooling])
+    monkeypatch.setattr(resuming, "FIRST", 5)
+    whole = collect(model(), corpus(), options)
+    assert options != ENDING or whole.moments["de"].texts < 12
     write, count = RunState.write, 0
 
     def killed(self: RunState, *content: object) -> None:
@@ -80,8 +84,8 @@ def test_a_killed_reading_ends_as_one_that_was_not(
     with monkeypatch.context() as patch:
         patch.setattr(RunState, "write", killed)
         with pytest.raises(StopError):
-            collect(model(), corpus(), OPTIONS[pooling], state=state)
-    same(collect(model(), corpus(), OPTIONS[pooling], state=state), whole)
+            collect(model(), corpus(), options, state=state)
+    same(collect(model(), corpus(), options, state=state), whole)
 
 
 def test_what_was_read_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

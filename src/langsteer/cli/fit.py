@@ -109,6 +109,14 @@ def fit(
             "--to", metavar="TAG[,TAG…]", help="With --increments: only to these languages."
         ),
     ] = None,
+    precision: Annotated[
+        float | None,
+        typer.Option(
+            metavar="COSINE",
+            help="Read a language no further when its differences from all others are known to "
+            "this cosine, such as 0.99, with 95 % confidence.",
+        ),
+    ] = None,
     part: Annotated[
         str | None,
         typer.Option(
@@ -161,6 +169,7 @@ def fit(
         layers=numbers(layers),
         pooling=cast(Any, pooling),
         keep=replace(keep, limit=int(memory * GIBIBYTE)),
+        precision=precision,
         chat=cast(Any, turn) if chat else None,
         conversation=ChatTemplate(True, system, template_option).options(),
     )

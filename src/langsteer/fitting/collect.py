@@ -15,10 +15,11 @@ import langsteer
 from langsteer.data.corpus import Corpus, Text
 from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.stream import ResidualStream
-from langsteer.errors import CorpusError, LatentError, SpaceError
+from langsteer.errors import CorpusError, LangsteerError, LatentError, SpaceError
 from langsteer.fitting.ahead import ahead
 from langsteer.fitting.averages import Averages, Last, Listener
 from langsteer.fitting.matched import Matcher
+from langsteer.fitting.precision import Precision
 from langsteer.fitting.reading import Reading
 from langsteer.fitting.resuming import CPU, Resumable, Sums
 from langsteer.fitting.rows import Batch, Tokenizer, Tokens, in_batches
@@ -82,7 +83,8 @@ def collect(
             where texts and not tokens are pooled.
         LatentError: a latent is not finite; the message names the layer and the text.
         ModelError: a layer is outside the model.
-        LangsteerError: the state is damaged, or that of another reading.
+        LangsteerError: the state is damaged, or that of another reading; or a precision is asked
+            for of a part.
     """
     options = options or Reading()
     if len(corpus.languages) < 2 and table is None and not alone:
@@ -106,6 +108,11 @@ def collect(
         chosen, stream.width, languages, pooling=pooling, keep=keep, device=device
     )
     sums = Sums(statistics, matcher)
+    if options.precision is not None:
+        _refuse_parts(shard)
+        sums.precision = Precision(
+            options.precision, languages, len(chosen), stream.width, stream.device
+        )
     size = _chunk_size(len(chosen), stream.width, stream.device)
     resumable = Resumable(RunState(state, _settings(model, corpus, options, shard, size), READING))
     resumable.resume(sums)
@@ -177,6 +184,14 @@ def _of_tokens(keep: Keep | None) -> bool:
     return keep is not None and keep.observation == "tokens" and keep.second_moments != "none"
 
 
+def _refuse_parts(shard: Shard) -> None:
+    if shard != WHOLE:
+        raise LangsteerError(
+            f"a precision says when enough was read, which part {shard} alone cannot know; read "
+            "all texts in one process, or the parts without it"
+        )
+
+
 def _settings(
     model: Model, corpus: Corpus, options: Reading, shard: Shard, size: int
 ) -> dict[str, Any]:
@@ -203,17 +218,16 @@ class _Collector:
     """The most tokens in one batch; less from when memory did not suffice on."""
 
     def run(self, texts: Sequence[Text], tokenized: Sequence[Tokens], advance: Advance) -> None:
-        """Read a chunk. The device is waited for at its end only."""
+        """Read a chunk, but for languages that are known. The device is waited for at its end."""
+        wanted = [row for row, text in enumerate(texts) if text.language not in self.sums.known]
+        advance(len(texts) - len(wanted))
+        texts, tokenized = [texts[row] for row in wanted], [tokenized[row] for row in wanted]
+        if not texts:
+            self.sums.chunks += 1
+            return
         means, massive, tokens = self._latents(texts, tokenized, advance)
         self._check(means, texts)
-        dropped = self.sums.dropped
-        dropped["massive"] += int(massive.sum())
-        dropped["long"] += sum(row.cut for row in tokenized)
-        left_out = "special" if self.options.chat is None else "template"
-        dropped[left_out] += sum(len(row.ids) for row in tokenized) - int(tokens.sum())
-        weights = torch.ones(len(texts))
-        if self.options.pooling in OF_TOKENS:
-            weights = (tokens - massive).clamp(min=1).float()
+        weights = self._count(tokenized, massive, tokens)
         self.sums.statistics.update(
             means,
             weights,
@@ -221,7 +235,22 @@ class _Collector:
             [text.concept for text in texts],
             tokens=tokens.tolist(),
         )
+        if self.sums.precision is not None:
+            folds = [fold_of(text.concept, text.text) for text in texts]
+            self.sums.precision.add(means, weights, [text.language for text in texts], folds)
+            self.sums.look()
         self.sums.chunks += 1
+
+    def _count(self, tokenized: Sequence[Tokens], massive: Tensor, tokens: Tensor) -> Tensor:
+        """Count what was left out; the weights [n] of the texts."""
+        dropped = self.sums.dropped
+        dropped["massive"] += int(massive.sum())
+        dropped["long"] += sum(row.cut for row in tokenized)
+        left_out = "special" if self.options.chat is None else "template"
+        dropped[left_out] += sum(len(row.ids) for row in tokenized) - int(tokens.sum())
+        if self.options.pooling in OF_TOKENS:
+            return (tokens - massive).clamp(min=1).float()
+        return torch.ones(len(tokens))
 
     def _latents(
         self, texts: Sequence[Text], tokenized: Sequence[Tokens], advance: Advance

@@ -31,6 +31,9 @@ class Reading:
         max_length: tokens after which a text is cut; the model's context if None.
         tokens_per_batch: the most tokens (rows × columns) in one forward pass.
         massive: how many times the median norm of a batch at a layer makes a token massive.
+        precision: a cosine below 1: a language is read no further when the differences of its mean
+            from those of the others are known so well, with 95 % confidence, at all layers that
+            are read (see `fitting.precision`). None: all texts are read.
         chat: the turn of the model's chat template that each text is put into: `assistant` or
             `user`; None reads texts as they are. Only a text's own tokens count. With pooling
             `last` and `user`, the last token is that at which the answer begins.
@@ -49,6 +52,7 @@ class Reading:
     tokens_per_batch: int = 4096
     massive: float = MASSIVE
     keep: Keep | None = None
+    precision: float | None = None
     chat: Turn | None = None
     conversation: ChatOptions = PLAIN_TALK
 
@@ -75,6 +79,10 @@ class Reading:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise LangsteerError(f"{name} must be at least 1, not {value}")
+        if self.precision is not None and not 0 < self.precision < 1:
+            raise LangsteerError(
+                f"precision is a cosine between 0 and 1, such as 0.99, not {self.precision}"
+            )
         if not self.massive > 1:
             raise LangsteerError(f"massive must be above 1, not {self.massive}")
 
