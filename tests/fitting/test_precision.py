@@ -110,6 +110,11 @@ def test_a_language_that_is_known_is_read_no_further(
         assert torch.equal(other.means(1), found.means(1))
 
 
+def test_what_the_texts_did_not_suffice_for_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    collect(Model(tiny.shared("llama"), tiny.tokenizer()), corpus(9), Reading(precision=0.999))
+    assert "a precision of 0.999 was sure for de, en, fr; give more" in capsys.readouterr().err
+
+
 def test_what_makes_no_sense_is_refused() -> None:
     for cosine in (0.0, 1.0, 1.5, float("nan")):
         with pytest.raises(LangsteerError, match="precision is a cosine"):

@@ -38,8 +38,8 @@ def fit(
         str,
         typer.Argument(
             metavar="CORPUS",
-            help="JSONL, CSV or TSV file, a folder with one text file per language, or the name of "
-            "a Hugging Face data set.",
+            help="JSONL, CSV or TSV file, also packed (.gz), Parquet file, a folder with one text "
+            "file per language, or the name of a Hugging Face data set.",
         ),
     ],
     output: Annotated[

@@ -89,7 +89,9 @@ class Corpus:
     ) -> Corpus:
         """Read a corpus of any known layout.
 
-        - ``jsonl``, ``json``, ``csv``, ``tsv``: one text per row, columns (keys) as named.
+        - ``jsonl``, ``json``, ``csv``, ``tsv``: one text per row, columns (keys) as named; also
+          packed, as ``texts.jsonl.gz``.
+        - ``parquet``: the same; needs the package ``pyarrow``.
         - ``folder``: one text file per language, named by its tag (``de.txt``, ``eng_Latn.dev``);
           lines with the same number are one concept. A split is a folder in it, as in FLORES.
         - ``datasets``: a Hugging Face data set ``owner/name`` or ``owner/name:configuration``, with

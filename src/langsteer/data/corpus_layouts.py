@@ -12,12 +12,14 @@ from pathlib import Path
 
 from langsteer.data.corpus import Columns, Corpus
 from langsteer.data.files import spoken
+from langsteer.data.lines import kind_of
 from langsteer.errors import CorpusError
 
 MODULES = (
     "rows",
     "folder",
     "hub",
+    "parquet",
     "tmx",
 )
 """Each is a module `corpus_NAME` with a `LAYOUT`."""
@@ -90,7 +92,7 @@ def sniff(path: str) -> str:
     suffixes = {
         suffix: name for name, layout in layouts().items() for suffix in layout.formats[name]
     }
-    suffix = Path(path).suffix.lower()
+    suffix = kind_of(Path(path))
     if os.path.isdir(path):
         return "folder"
     if suffix in suffixes:

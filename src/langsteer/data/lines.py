@@ -9,7 +9,9 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 import re
+import zlib
 from pathlib import Path
 
 from langsteer.data.files import spoken
@@ -26,14 +28,21 @@ MARKS = (
 """Byte order mark → encoding. That of UTF-16 begins that of UTF-32, so it comes later."""
 CONTROLS = re.compile(r"[\x01-\x08\x0e-\x1a\x1c-\x1f]")
 """Control characters that no text has; letters of UTF-16, read as UTF-8, are full of them."""
+PACKED = ".gz"
 CONTROLS_SHARE = 0.125
 AS_UTF8 = (
     "Save it as UTF-8, with an editor or a command such as: iconv -f UTF-16LE -t UTF-8 OLD > NEW"
 )
 
 
+def kind_of(path: Path) -> str:
+    """What a file's name ends with, in small letters, but for the `.gz` of one that is packed."""
+    end = path.suffix.lower()
+    return Path(path.stem).suffix.lower() if end == PACKED else end
+
+
 def read_text(path: Path) -> str:
-    """The text of a file, without its byte order mark.
+    """The text of a file, without its byte order mark; unpacked, where its name ends with `.gz`.
 
     Raises:
         CorpusError: the file cannot be read or is no text in a known encoding; the message names
@@ -46,6 +55,8 @@ def read_text(path: Path) -> str:
         raise CorpusError(
             f"{spoken(path)!r} cannot be read: {reason}. Check the path and its permissions."
         ) from error
+    if path.suffix.lower() == PACKED:
+        raw = _unpacked(raw, path)
     mark, encoding = next((one for one in MARKS if raw.startswith(one[0])), (b"", "utf-8"))
     raw = raw.removeprefix(mark)
     text = _utf8(raw, path) if encoding == "utf-8" else _marked(raw, encoding, path)
@@ -77,6 +88,16 @@ def split_lines(text: str) -> tuple[str, list[str]]:
     """The letter that ends the lines of a text, LF or CR, and the lines without it."""
     end = "\r" if "\r" in text and "\n" not in text else "\n"
     return end, text.removesuffix(end).split(end) if text else []
+
+
+def _unpacked(raw: bytes, path: Path) -> bytes:
+    try:
+        return gzip.decompress(raw)
+    except (OSError, EOFError, zlib.error) as error:
+        raise CorpusError(
+            f"{spoken(path)} cannot be unpacked: {error or 'it is cut short'}. Copy it again, or "
+            "take the ending .gz from its name if it is not packed."
+        ) from error
 
 
 def _marked(raw: bytes, encoding: str, path: Path) -> str:

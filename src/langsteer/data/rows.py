@@ -22,7 +22,7 @@ from langsteer.data.cells import AS_IT_STANDS, csv_cells, tsv_cells
 from langsteer.data.fields import Row
 from langsteer.data.files import spoken
 from langsteer.data.json_values import json_values
-from langsteer.data.lines import read_text
+from langsteer.data.lines import kind_of, read_text
 from langsteer.data.problems import Problems, shown
 from langsteer.errors import CorpusError
 
@@ -78,7 +78,7 @@ def read_rows(path: Path, problems: Problems, kind: str | None = None) -> Rows:
     Raises:
         CorpusError: the file cannot be read at all.
     """
-    return KINDS[kind or SUFFIXES.get(path.suffix.lower(), "jsonl")](path, problems)
+    return KINDS[kind or SUFFIXES.get(kind_of(path), "jsonl")](path, problems)
 
 
 def _json(path: Path, problems: Problems, kind: str) -> Rows:

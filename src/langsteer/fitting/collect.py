@@ -123,6 +123,7 @@ def collect(
         for chunk, tokenized in ahead(chunks[sums.chunks :], tokenizer):
             collector.run(chunk, tokenized, advance)
             resumable.keep(sums)
+    _say_unknown(sums, options.precision)
     statistics = sums.statistics.to(CPU)
     statistics.dropped = {**{"special": 0, "massive": 0, "long": 0}, **sums.dropped}
     statistics.duplicates = duplicates if shard.number == 0 else {}
@@ -182,6 +183,17 @@ def _announce(keep: Keep, layers: Sequence[int], width: int, languages: int, poo
 
 def _of_tokens(keep: Keep | None) -> bool:
     return keep is not None and keep.observation == "tokens" and keep.second_moments != "none"
+
+
+def _say_unknown(sums: Sums, precision: float | None) -> None:
+    """Say which languages the texts did not suffice for."""
+    unknown = [one for one in sums.statistics.languages if one not in sums.known]
+    if precision is not None and unknown:
+        print(
+            f"all texts were read before a precision of {precision:g} was sure for "
+            f"{', '.join(unknown)}; give more texts in these languages",
+            file=sys.stderr,
+        )
 
 
 def _refuse_parts(shard: Shard) -> None:
