@@ -1,31 +1,39 @@
-"""Peak memory of collecting 20,000 texts as a multiple of that of 1,000 texts.
+"""Peak memory of collecting 100,000 texts as a multiple of that of 1,000 texts.
 
-Each side is a process of its own; the corpus itself is in memory in both, as the user's is.
+Each side is a process of its own, which reads its texts from a file that stays on the disk. The
+file lies in a temporary folder.
 """
 
 import resource
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from collecting import corpus, tiny
+from langsteer.data import corpus_rows
+from langsteer.data.corpus import Corpus
 from langsteer.engines.transformers.model import Model
-from langsteer.engines.transformers.stream import ResidualStream
 from langsteer.fitting.collect import collect
 from langsteer.fitting.reading import Reading
 
+FEW, MANY = 1_000, 100_000
 
-def peak(texts: int) -> int:
+
+def peak(texts: int, folder: Path) -> int:
     """Peak resident memory in KiB of a process that collects this many texts."""
+    file = folder / f"{texts}.jsonl"
+    corpus(texts).write_jsonl(file)
     out = subprocess.run(
-        [sys.executable, __file__, str(texts)], check=True, capture_output=True, text=True
+        [sys.executable, __file__, str(file)], check=True, capture_output=True, text=True
     )
     return int(out.stdout)
 
 
-def run(texts: int) -> None:
+def run(file: str) -> None:
     torch.set_num_threads(1)
     config = LlamaConfig(
         vocab_size=tiny.VOCABULARY,
@@ -35,13 +43,20 @@ def run(texts: int) -> None:
         num_attention_heads=2,
         max_position_embeddings=512,
     )
-    stream = ResidualStream(LlamaForCausalLM(config).eval())
-    collect(Model(stream.model, tiny.tokenizer()), corpus(texts), Reading(max_length=24))
+    corpus_rows.LARGE = 1
+    model = Model(LlamaForCausalLM(config).eval(), tiny.tokenizer())
+    collect(model, Corpus.read(file), Reading(max_length=24))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        few, many = (peak(texts, Path(folder)) for texts in (FEW, MANY))
+    print(f"peak memory, {MANY:,} / {FEW:,} texts: {many / few:.3f} ({many / 1024:.0f} MiB)")
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        run(int(sys.argv[1]))
+        run(sys.argv[1])
     else:
-        print(f"peak memory, 20,000 / 1,000 texts: {peak(20_000) / peak(1_000):.3f}")
+        main()

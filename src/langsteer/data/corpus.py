@@ -9,12 +9,15 @@ import hashlib
 import json
 import os
 import unicodedata
+from array import array
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
+from langsteer.data.chosen import Chosen
 from langsteer.data.files import write_whole
 from langsteer.data.problems import shown
 from langsteer.errors import CorpusError
@@ -68,7 +71,8 @@ class Corpus:
         CorpusError: there are no texts.
     """
 
-    texts: tuple[Text, ...]
+    texts: Sequence[Text]
+    """A tuple, or texts that stay in their file, see `texts_on_disk`."""
     name: str
 
     def __post_init__(self) -> None:
@@ -138,12 +142,11 @@ class Corpus:
 
         Copies may differ in white space and in how letters with marks are composed (NFC, NFD).
         """
-        seen: set[tuple[str, str]] = set()
-        copies = []
-        for text in self.texts:
-            key = (text.language, " ".join(unicodedata.normalize("NFC", text.text).split()))
-            copies.append(key in seen)
-            seen.add(key)
+        # Hashes side by side, as they take less memory than the texts of a large corpus.
+        said = array("Q", map(_meaning, self.texts))
+        copies = [False] * len(said)
+        for one, other in pairwise(sorted(range(len(said)), key=said.__getitem__)):
+            copies[other] = said[one] == said[other]
         return tuple(copies)
 
     def duplicates(self) -> dict[str, int]:
@@ -172,17 +175,25 @@ class Corpus:
             LanguageError: the corpus has no text in one of them; the message suggests the nearest.
         """
         wanted = {choose(language, self.languages) for language in languages}
-        return Corpus(tuple(text for text in self.texts if text.language in wanted), self.name)
+        return self.chosen(
+            place for place, text in enumerate(self.texts) if text.language in wanted
+        )
+
+    def chosen(self, places: Iterable[int]) -> Corpus:
+        """The texts at these places, which ascend."""
+        if isinstance(self.texts, tuple):
+            return Corpus(tuple(self.texts[place] for place in places), self.name)
+        return Corpus(Chosen(self.texts, array("Q", places)), self.name)
 
     def limit(self, number: int) -> Corpus:
         """The first `number` texts of each language, in the same order."""
         seen: Counter[str] = Counter()
         kept = []
-        for text in self.texts:
+        for place, text in enumerate(self.texts):
             seen[text.language] += 1
             if seen[text.language] <= number:
-                kept.append(text)
-        return Corpus(tuple(kept), self.name)
+                kept.append(place)
+        return self.chosen(kept)
 
     def require_languages(self, minimum: int = 2) -> None:
         """Check that there are enough languages.
@@ -201,6 +212,13 @@ class Corpus:
         """Write one JSON object per line; the file appears whole or not at all."""
         rows = "".join(row_of(text) for text in self.texts)
         write_whole(Path(path), rows.encode(), CorpusError)
+
+
+def _meaning(text: Text) -> int:
+    """A number that texts of a language share if they differ in white space and marks alone."""
+    said = " ".join(unicodedata.normalize("NFC", text.text).split())
+    digest = hashlib.blake2b(f"{text.language} {said}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little")
 
 
 def row_of(text: Text) -> str:

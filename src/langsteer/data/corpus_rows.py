@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterable
+from pathlib import Path
 
 from langsteer.data.corpus import CONCEPT, Columns, Corpus, Text
 from langsteer.data.corpus_layouts import CorpusLayout, CorpusSource
 from langsteer.data.fields import Row
+from langsteer.data.lines import PACKED
 from langsteer.data.problems import Problems
 from langsteer.data.rows import KINDS, SUFFIXES, read_rows
+
+LARGE = 2**26
+"""Bytes of a file from which on its texts are not held in memory."""
+BEGIN = 2**20
+MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 
 
 def read(source: CorpusSource) -> Corpus:
@@ -18,11 +26,26 @@ def read(source: CorpusSource) -> Corpus:
         CorpusError: the file or rows of it cannot be read.
     """
     problems = Problems(source.name)
+    if source.format == "jsonl" and on_disk(source.path):
+        # That module makes texts of rows, so it imports this one.
+        from langsteer.data.texts_on_disk import TextsOnDisk  # noqa: PLC0415
+
+        return Corpus(TextsOnDisk.of(source.path, source.columns, problems), source.name)
     rows = read_rows(source.path, problems, source.format)
     columns = source.columns
     needed = {"text": columns.text, "language": columns.language}
     rows.require(needed if columns.concept == CONCEPT else {**needed, "concept": columns.concept})
     return corpus_of(rows, columns, problems)
+
+
+def on_disk(path: Path) -> bool:
+    """Whether a file of JSON lines is so large that its texts stay there: if it can be read so."""
+    if path.stat().st_size < LARGE or path.suffix.lower() == PACKED:
+        return False
+    with path.open("rb") as file:
+        begin = file.read(BEGIN)
+    # What is not UTF-8, or ends its lines otherwise, is for the reader that sees all of it.
+    return not begin.startswith(MARKS) and b"\n" in begin and b"\0" not in begin
 
 
 def corpus_of(rows: Iterable[Row], columns: Columns, problems: Problems) -> Corpus:

@@ -10,17 +10,17 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 
-def ahead(items: Iterable[_T], prepare: Callable[[_T], _R]) -> Iterator[tuple[_T, _R]]:
-    """Each item with what `prepare` makes of it, one item ahead in a thread of its own.
+def ahead(items: Iterable[_T], prepare: Callable[[_T], _R]) -> Iterator[_R]:
+    """What `prepare` makes of each item, one item ahead in a thread of its own.
 
-    An error of `prepare` comes out where its item would have.
+    An error of `prepare` comes out where its result would have.
     """
     with ThreadPoolExecutor(1, "langsteer-ahead") as pool:
         waiting = None
         for item in items:
-            following = (item, pool.submit(prepare, item))
+            following = pool.submit(prepare, item)
             if waiting is not None:
-                yield waiting[0], waiting[1].result()
+                yield waiting.result()
             waiting = following
         if waiting is not None:
-            yield waiting[0], waiting[1].result()
+            yield waiting.result()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -118,10 +119,15 @@ def collect(
     resumable.resume(sums)
     collector = _Collector(stream, chosen, options, sums, options.tokens_per_batch)
     chunks = list(shard.of(_chunks(corpus.texts, size)))
+
+    def prepare(places: Tensor) -> tuple[list[Text], list[Tokens]]:
+        texts = [corpus.texts[place] for place in places.tolist()]
+        return texts, tokenizer(texts)
+
     with bar("collecting", sum(map(len, chunks)), quiet=not progress) as advance:
         advance(sum(map(len, chunks[: sums.chunks])))
-        for chunk, tokenized in ahead(chunks[sums.chunks :], tokenizer):
-            collector.run(chunk, tokenized, advance)
+        for texts, tokenized in ahead(chunks[sums.chunks :], prepare):
+            collector.run(texts, tokenized, advance)
             resumable.keep(sums)
     _say_unknown(sums, options.precision)
     statistics = sums.statistics.to(CPU)
@@ -152,8 +158,7 @@ def _distinct(corpus: Corpus) -> Corpus:
     """The corpus without copies of texts in the same language."""
     if not any(corpus.repeated):
         return corpus
-    pairs = zip(corpus.texts, corpus.repeated, strict=True)
-    return Corpus(tuple(text for text, copy in pairs if not copy), corpus.name)
+    return corpus.chosen(place for place, copy in enumerate(corpus.repeated) if not copy)
 
 
 def _known(table: TokenTable, corpus: Corpus) -> tuple[str, ...]:
@@ -333,15 +338,23 @@ def _chunk_size(layers: int, width: int, device: torch.device) -> int:
     return max(16, min(_CHUNK_TEXTS, most // (layers * width * 4)))
 
 
-def _chunks(texts: Sequence[Text], size: int) -> Iterator[list[Text]]:
-    """All texts, in chunks of about `size` that hold all texts of every concept in them."""
-    groups: dict[object, list[int]] = {}
-    for index, text in enumerate(texts):
-        groups.setdefault(index if text.concept is None else text.concept, []).append(index)
-    chunk: list[Text] = []
-    for group in groups.values():
-        if chunk and len(chunk) + len(group) > size:
-            yield chunk
-            chunk = []
-        chunk.extend(texts[index] for index in group)
-    yield chunk
+def _chunks(texts: Iterable[Text], size: int) -> Iterator[Tensor]:
+    """The places of all texts, in chunks of about `size` that hold whole concepts.
+
+    Concepts come in the order in which they begin.
+    """
+    groups: dict[str, int] = {}
+    numbers, count = array("q"), 0
+    for text in texts:
+        number = count if text.concept is None else groups.setdefault(text.concept, count)
+        numbers.append(number)
+        count += number == count
+    grouped = torch.tensor(numbers)
+    order = grouped.argsort(stable=True)
+    begin = end = 0
+    for members in torch.bincount(grouped).tolist():
+        if end > begin and end - begin + members > size:
+            yield order[begin:end]
+            begin = end
+        end += members
+    yield order[begin:]
