@@ -34,11 +34,8 @@ TRAINING = TrainingOptions(
     max_continuation=12,
     scope="all",
     steps=30,
-    learning_rate=0.015,
 )
-"""No coordinate of this model is an outlier: the median is large, and so the steps are smaller. It
-keeps to its prompt's language while it writes: what it has written is edited, too.
-"""
+"""This model keeps to its prompt's language while it writes: what it has written is edited, too."""
 MAX_NEW_TOKENS = 36
 
 
