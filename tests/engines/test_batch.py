@@ -95,6 +95,12 @@ def test_a_sum_is_rounded_once() -> None:
     assert torch.equal(naive, torch.full_like(hidden, 256.0))
 
 
+def test_gradients_follow_a_sum_in_bfloat16() -> None:
+    hidden = torch.ones(1, LENGTH, D, dtype=torch.bfloat16, requires_grad=True)
+    applied([Edit({0: some("shift", 0)})], hidden).sum().backward()
+    assert torch.equal(hidden.grad, torch.ones_like(hidden))
+
+
 def test_float16_stays_within_its_range() -> None:
     hidden = torch.full((1, LENGTH, D), 65000.0, dtype=torch.float16)
     found = applied([Edit({0: Shift(torch.full((D,), 60000.0))})], hidden)

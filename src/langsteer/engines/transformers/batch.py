@@ -210,11 +210,22 @@ def _added(
 def _add(delta: Tensor, factors: _Factors | None, hidden: Tensor) -> Tensor:
     """The latents of all rows with what their rows of the table add, rounded once as by `Map`."""
     if factors is None:
-        return rounded(hidden + delta, hidden.dtype)  # the delta is wide, and so is the sum
+        return _sum(hidden, delta)
     wide = hidden.to(wide_dtype(hidden.dtype))
     thin = (wide @ factors.right) * factors.own
     change = thin @ factors.left.T + delta
     return rounded(wide + factors.strength * change, hidden.dtype)
+
+
+def _sum(hidden: Tensor, delta: Tensor) -> Tensor:
+    """Latents with a wide delta, rounded once: by one kernel where no gradient is to follow.
+
+    A step of decoding on a GPU is as long as the kernels that are launched for it.
+    """
+    followed = torch.is_grad_enabled() and (hidden.requires_grad or delta.requires_grad)
+    if hidden.dtype != torch.bfloat16 or followed or type(hidden) is not Tensor:
+        return rounded(hidden + delta, hidden.dtype)
+    return torch.add(hidden, delta, out=torch.empty_like(hidden))
 
 
 def _require_range(delta: Tensor, dtype: torch.dtype) -> None:
