@@ -7,6 +7,7 @@ import tiny
 from langsteer.data.corpus import Corpus, Text
 from langsteer.engines.transformers.model import Model
 from langsteer.errors import CorpusError, LatentError, ModelError, SpaceError
+from langsteer.fitting import collect as room
 from langsteer.fitting.collect import collect, token_table
 from langsteer.fitting.reading import Reading
 from langsteer.statistics import Keep
@@ -125,6 +126,21 @@ def test_concepts_are_never_split_between_chunks(monkeypatch: pytest.MonkeyPatch
     torch.testing.assert_close(
         chunked.alignment.effects(), whole.alignment.effects(), rtol=1e-4, atol=1e-5
     )
+
+
+def test_a_shuffled_corpus_has_the_same_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, texts = Model(tiny.shared("llama"), tiny.tokenizer()), corpus()
+    whole = collect(model, texts)
+    monkeypatch.setattr("langsteer.fitting.collect._chunk_size", lambda *_: 1)
+    orders = []
+    for seed in (None, 0, 1):
+        found = collect(model, texts, Reading(shuffle=seed))
+        torch.testing.assert_close(
+            found.alignment.effects(), whole.alignment.effects(), rtol=1e-4, atol=1e-5
+        )
+        orders.append([chunk.tolist() for chunk in room._chunks(texts.texts, 1, seed)])
+    assert len({str(order) for order in orders}) == 3
+    assert len({str(sorted(order)) for order in orders}) == 1
 
 
 def test_nan_in_the_model_is_an_error_that_names_layer_and_text() -> None:

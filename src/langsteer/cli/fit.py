@@ -117,6 +117,15 @@ def fit(
             "this cosine, such as 0.99, with 95 % confidence.",
         ),
     ] = None,
+    shuffle: Annotated[
+        int | None,
+        typer.Option(
+            metavar="SEED",
+            min=0,
+            help="Read the texts in an order shuffled by this seed, translations together. With "
+            "--precision they are shuffled anyway.",
+        ),
+    ] = None,
     part: Annotated[
         str | None,
         typer.Option(
@@ -170,6 +179,7 @@ def fit(
         pooling=cast(Any, pooling),
         keep=replace(keep, limit=int(memory * GIBIBYTE)),
         precision=precision,
+        shuffle=shuffle,
         chat=cast(Any, turn) if chat else None,
         conversation=ChatTemplate(True, system, template_option).options(),
     )

@@ -118,7 +118,7 @@ def collect(
     resumable = Resumable(RunState(state, _settings(model, corpus, options, shard, size), READING))
     resumable.resume(sums)
     collector = _Collector(stream, chosen, options, sums, options.tokens_per_batch)
-    chunks = list(shard.of(_chunks(corpus.texts, size)))
+    chunks = list(shard.of(_chunks(corpus.texts, size, options.order)))
 
     def prepare(places: Tensor) -> tuple[list[Text], list[Tokens]]:
         texts = [corpus.texts[place] for place in places.tolist()]
@@ -338,10 +338,10 @@ def _chunk_size(layers: int, width: int, device: torch.device) -> int:
     return max(16, min(_CHUNK_TEXTS, most // (layers * width * 4)))
 
 
-def _chunks(texts: Iterable[Text], size: int) -> Iterator[Tensor]:
+def _chunks(texts: Iterable[Text], size: int, seed: int | None = None) -> Iterator[Tensor]:
     """The places of all texts, in chunks of about `size` that hold whole concepts.
 
-    Concepts come in the order in which they begin.
+    Concepts come in the order in which they begin, or shuffled by the seed.
     """
     groups: dict[str, int] = {}
     numbers, count = array("q"), 0
@@ -350,6 +350,8 @@ def _chunks(texts: Iterable[Text], size: int) -> Iterator[Tensor]:
         numbers.append(number)
         count += number == count
     grouped = torch.tensor(numbers)
+    if seed is not None:
+        grouped = torch.randperm(count, generator=torch.Generator().manual_seed(seed))[grouped]
     order = grouped.argsort(stable=True)
     begin = end = 0
     for members in torch.bincount(grouped).tolist():

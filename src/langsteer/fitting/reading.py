@@ -34,6 +34,8 @@ class Reading:
         precision: a cosine below 1: a language is read no further when the differences of its mean
             from those of the others are known so well, with 95 % confidence, at all layers that
             are read (see `fitting.precision`). None: all texts are read.
+        shuffle: a seed by which the order of the concepts is shuffled; None: as they come, but
+            with a precision shuffled by 0, as what is read shall be a sample of all.
         chat: the turn of the model's chat template that each text is put into: `assistant` or
             `user`; None reads texts as they are. Only a text's own tokens count. With pooling
             `last` and `user`, the last token is that at which the answer begins.
@@ -53,8 +55,14 @@ class Reading:
     massive: float = MASSIVE
     keep: Keep | None = None
     precision: float | None = None
+    shuffle: int | None = None
     chat: Turn | None = None
     conversation: ChatOptions = PLAIN_TALK
+
+    @property
+    def order(self) -> int | None:
+        """The seed of the order of concepts; None: as they come."""
+        return 0 if self.shuffle is None and self.precision is not None else self.shuffle
 
     def template(self, tokenizer: PreTrainedTokenizerBase) -> Template | None:
         """What puts texts into turns; None if they are read as they are.
