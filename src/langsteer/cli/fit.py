@@ -161,6 +161,7 @@ def fit(
     """
     from langsteer.cli.tables import inspection, print_inspection
     from langsteer.data.files import check_output
+    from langsteer.engines.transformers.checkpoint import TENSOR_PARALLEL
     from langsteer.estimators.registry import keep_for
     from langsteer.fitting.processes import Processes
     from langsteer.fitting.reading import Reading
@@ -183,7 +184,7 @@ def fit(
         chat=cast(Any, turn) if chat else None,
         conversation=ChatTemplate(True, system, template_option).options(),
     )
-    with Processes.joined() as processes:
+    with Processes.joined(divided=loading.device_map == TENSOR_PARALLEL) as processes:
         loaded = loading.load(model)
         state = output.with_name(f"{output.name}.reading")
         space = _read(loaded, texts, processes, options, state, part, progress=not as_json)
@@ -225,13 +226,17 @@ def _together(
     increments: str | None, source: str | None, target: str | None, part: str | None
 ) -> list[int] | None:
     """The layers that edits are fitted at together."""
+    from langsteer.fitting.processes import started
+
     together = numbers(increments)
     if together is None and (source is not None or target is not None):
         raise LangsteerError("--from and --to choose the pairs of --increments. Give that as well.")
     if together is not None and len(together) < 2:
         raise LangsteerError(f"--increments {increments} names one layer, which needs none.")
-    if together is not None and part is not None:
-        raise LangsteerError("--increments are fitted on all texts: merge the parts, without them.")
+    if together is not None and (part is not None or started() > 1):
+        raise LangsteerError(
+            "--increments are fitted on all texts, in one process. Leave them out here."
+        )
     return together
 
 

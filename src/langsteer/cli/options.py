@@ -94,7 +94,8 @@ class Loading:
         typer.Option(
             metavar="MAP",
             help="Spread the model over several devices: auto, balanced or sequential. Needs the "
-            "package accelerate.",
+            "package accelerate. With fit, under torchrun, also tensor-parallel: each process has "
+            "a part of every layer.",
         ),
     ] = None
     dtype: Annotated[

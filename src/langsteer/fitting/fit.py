@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from langsteer.data.corpus import Corpus
@@ -62,19 +63,23 @@ def fit_together(
 ) -> Space | None:
     """As `fit`, in several processes: in the first the space, in the others None.
 
-    Each reads its part of the corpus, and keeps its state in a file of its own beside `state`.
+    Each reads its part of the corpus, and keeps its state in a file of its own beside `state`. If
+    they hold one model, divided, all read the same, and no state is kept: they could not be sure to
+    go on from the same place.
 
     Raises:
         CorpusError, ModelError, LatentError, SpaceError: as `collect`.
         LangsteerError: another process died.
     """
-    own = None if state is None else processes.own(state)
+    own = None if state is None or processes.divided else processes.own(state)
     shown = progress and processes.rank == 0
     mine = fit(model, corpus, options, state=own, shard=processes.shard, progress=shown)
     statistics = processes.reduced(mine.statistics)
     if statistics is None:
         return None
-    return space_of(model, corpus, statistics, None if options is None else options.chat)
+    # The identity is that of all: to find it again, of a model that is divided, would take all.
+    facts = _facts(corpus, statistics, mine.corpus.chat, WHOLE)
+    return replace(mine, statistics=statistics, corpus=facts)
 
 
 def space_of(
@@ -88,16 +93,20 @@ def space_of(
 
     `chat` is the turn that the texts were put into.
     """
-    part = "" if shard == WHOLE else f"{PART}{shard}"
-    parts = statistics.moments.items()
     return Space(
         model=identify(model, model.tokenizer, model.name),
-        corpus=CorpusFacts(
-            name=corpus.name,
-            digest=f"{corpus.digest}{part}",
-            texts={language: part.texts for language, part in parts},
-            tokens={language: part.tokens for language, part in parts},
-            chat=chat,
-        ),
+        corpus=_facts(corpus, statistics, chat, shard),
         statistics=statistics,
+    )
+
+
+def _facts(corpus: Corpus, statistics: Statistics, chat: Turn | None, shard: Shard) -> CorpusFacts:
+    part = "" if shard == WHOLE else f"{PART}{shard}"
+    parts = statistics.moments.items()
+    return CorpusFacts(
+        name=corpus.name,
+        digest=f"{corpus.digest}{part}",
+        texts={language: part.texts for language, part in parts},
+        tokens={language: part.tokens for language, part in parts},
+        chat=chat,
     )

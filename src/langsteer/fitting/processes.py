@@ -19,7 +19,7 @@ import torch.distributed as dist
 from safetensors.torch import load, save
 
 from langsteer.errors import LangsteerError
-from langsteer.fitting.shard import Shard
+from langsteer.fitting.shard import WHOLE, Shard
 from langsteer.statistics import Statistics
 from langsteer.statistics.storage import pack, unpack
 
@@ -30,27 +30,35 @@ VALUES = "values"
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """This process among those that read together: number `rank`, 0-based, of `count`."""
+    """This process among those that read together: number `rank`, 0-based, of `count`.
+
+    `divided`: whether they hold one model, each a part of every layer, and so read the same texts.
+    """
 
     rank: int = 0
     count: int = 1
+    divided: bool = False
 
     @classmethod
     @contextmanager
-    def joined(cls) -> Iterator[Processes]:
+    def joined(cls, *, divided: bool = False) -> Iterator[Processes]:
         """The processes that were started together, joined as long as the context lasts.
 
         One alone where nobody started several.
 
+        Args:
+            divided: whether they are to hold one model.
+
         Raises:
             LangsteerError: the variables of the environment make no sense, or nobody answers.
         """
-        if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+        if started() < 2:
             yield cls()
             return
         try:
             # Statistics are on the CPU, and so is what carries them, whatever runs the model.
-            dist.init_process_group("gloo", timeout=PATIENCE)
+            gpus = divided and torch.cuda.is_available()
+            dist.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo", timeout=PATIENCE)
         except (RuntimeError, ValueError) as error:
             raise LangsteerError(
                 f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, but the processes did not find each "
@@ -58,14 +66,14 @@ class Processes:
                 "--nproc-per-node N -m langsteer …`, or unset WORLD_SIZE."
             ) from error
         try:
-            yield cls(dist.get_rank(), dist.get_world_size())
+            yield cls(dist.get_rank(), dist.get_world_size(), divided)
         finally:
             dist.destroy_process_group()
 
     @property
     def shard(self) -> Shard:
         """The part of the corpus that this process reads."""
-        return Shard(self.rank, self.count)
+        return WHOLE if self.divided else Shard(self.rank, self.count)
 
     def own(self, path: Path) -> Path:
         """This process's own file in the place of one that all would write."""
@@ -89,6 +97,8 @@ class Processes:
         Raises:
             LangsteerError: another process died.
         """
+        if self.divided:
+            return None if self.rank else statistics
         step = 1
         while step < self.count:
             if self.rank % (2 * step):
@@ -98,6 +108,12 @@ class Processes:
                 statistics = statistics.merge(_receive(self.rank + step))
             step *= 2
         return statistics
+
+
+def started() -> int:
+    """How many processes were started together, as the environment says."""
+    said = os.environ.get("WORLD_SIZE", "1")
+    return int(said) if said.isdecimal() else 1
 
 
 def _send(statistics: Statistics, to: int) -> None:

@@ -318,7 +318,9 @@ def _usable(value: Tensor) -> bool:
 
 def _values(value: Tensor, shape: Sequence[int]) -> list[float]:
     """Values evenly spread over a parameter that had `shape`, as far as they are there."""
-    flat = value.detach().reshape(-1)
+    # Of a weight that is divided over processes all parts are needed; each process asks for them.
+    whole: Tensor = getattr(value, "full_tensor", lambda: value)()
+    flat = whole.detach().reshape(-1)
     count = min(VALUES, math.prod(shape))
     places = [i * (math.prod(shape) - 1) // max(count - 1, 1) for i in range(count)]
     there = [place for place in places if place < len(flat)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import logging
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
+import torch.distributed as dist
 from huggingface_hub import snapshot_download
 from huggingface_hub import utils as hub_utils
 from torch import nn
@@ -36,6 +38,8 @@ from langsteer.errors import LangsteerError, ModelError
 Pair = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 _T = TypeVar("_T")
 _DTYPES = ("float32", "bfloat16", "float16", "float64")
+TENSOR_PARALLEL = "tensor-parallel"
+"""The `device_map` of a model that is divided over processes."""
 _SHOWN = 3
 
 
@@ -48,7 +52,8 @@ class Checkpoint:
         dtype: a torch dtype by name, or `auto`: the checkpoint's own, but float32 on a CPU, where
             half precision is slow and rounds more.
         revision: branch, tag or commit of a model on the hub.
-        device_map: how to spread the model over devices, such as `auto`; needs accelerate.
+        device_map: how to spread the model over devices, such as `auto`; needs accelerate. With
+            `tensor-parallel` each layer is divided over the processes that were started together.
         trust_remote_code: whether code that comes with the model may run.
     """
 
@@ -82,7 +87,9 @@ def load_checkpoint(name_or_path: str | Path, options: Checkpoint = Checkpoint()
             message names it.
     """
     place, dtype = pick_device(options.device), _dtype(options.dtype)
-    if options.device_map is not None and not _installed("accelerate"):
+    if options.device_map == TENSOR_PARALLEL:
+        _require_processes()
+    elif options.device_map is not None and not _installed("accelerate"):
         raise ModelError("device_map needs accelerate; pip install accelerate, or leave it out")
     name, found = str(name_or_path), Path(name_or_path).expanduser()
     with _quiet():
@@ -241,7 +248,7 @@ def _pretrained(name: str, options: Checkpoint, dtype: Any, **where: Any) -> Pai
         lambda: load(
             name,
             dtype=dtype,
-            device_map=options.device_map,
+            **_spread(options.device_map),
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # so that they are named below
             **_common(options),
@@ -251,6 +258,28 @@ def _pretrained(name: str, options: Checkpoint, dtype: Any, **where: Any) -> Pai
     model, info = loaded
     _check_loaded(name, info)
     return model, tokenizer
+
+
+def _spread(device_map: str | None) -> dict[str, Any]:
+    """What transformers is told of how a model is spread."""
+    if device_map != TENSOR_PARALLEL:
+        return {"device_map": device_map}
+    try:
+        distributed = importlib.import_module("transformers.distributed")
+        return {"distributed_config": distributed.DistributedConfig(tp_plan="auto")}
+    except (ImportError, TypeError) as error:
+        raise ModelError(
+            "this transformers cannot divide a model over processes; upgrade it, or spread the "
+            "model over the devices of one process with --device-map auto"
+        ) from error
+
+
+def _require_processes() -> None:
+    if not dist.is_available() or not dist.is_initialized():
+        raise ModelError(
+            "a model that is divided over processes needs several, which were started together: "
+            "torchrun --nproc-per-node N -m langsteer fit … --device-map tensor-parallel"
+        )
 
 
 def _tokenizer(name: str, options: Checkpoint, **where: Any) -> PreTrainedTokenizerBase:

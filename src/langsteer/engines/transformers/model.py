@@ -68,6 +68,8 @@ class Model:
             layers: path of the list of decoder layers; found by itself if None.
             revision: branch, tag or commit of a model on the hub.
             device_map: how to spread the model over devices, such as `auto`; needs accelerate.
+                With `tensor-parallel` each layer is divided over the processes of the default
+                process group of `torch.distributed`.
             trust_remote_code: whether code that comes with the model may run.
 
         Raises:
