@@ -32,6 +32,10 @@ READ = 40
 """Texts of each language whose last tokens are read, for the packages that take pairs of texts."""
 
 
+Last = dict[str, dict[str | None, Tensor]]
+"""Language → concept → what was read of that text."""
+
+
 @dataclass(frozen=True)
 class Material:
     """What peers are fitted on: the same texts as our own estimators."""
@@ -52,18 +56,23 @@ class Material:
         return (torch.as_tensor(squares) / count).sqrt().tolist()
 
     @torch.no_grad()
-    def last(self) -> dict[str, Tensor]:
-        """Language → `[texts, layers, d]`: the latents of the last tokens, texts in one order."""
-        found: dict[str, list[Tensor]] = {}
+    def last(self) -> Last:
+        """The latents of the last tokens of texts, `[layers, d]` each."""
+        found: dict[str, dict[str | None, Tensor]] = {}
         concepts = list(dict.fromkeys(text.concept for text in self.corpus.texts))[:READ]
         for text in self.corpus.texts:
             if text.concept in concepts:
                 ids = torch.tensor([render(self.model.tokenizer, text.text, self.chat).ids])
                 states = self.model.hf(ids, output_hidden_states=True).hidden_states[1:]
-                found.setdefault(text.language, []).append(
-                    torch.stack([one[0, -1].float() for one in states])
-                )
-        return {language: torch.stack(rows) for language, rows in found.items()}
+                latents = torch.stack([one[0, -1].float() for one in states])
+                found.setdefault(text.language, {})[text.concept] = latents
+        return found
+
+
+def paired(last: Last, source: str, target: str) -> Tensor:
+    """`[texts, layers, d]`: the differences of the texts that stand in both languages."""
+    there, here = last[target], last[source]
+    return torch.stack([there[concept] - here[concept] for concept in there if concept in here])
 
 
 def clas_bench(given: Material) -> list[Candidate]:
@@ -120,7 +129,7 @@ def steering_vectors(given: Material) -> list[Candidate]:
 
     def one(layers: Sequence[int], multiplier: float) -> Candidate:
         def maps(source: str, target: str) -> dict[int, Map]:
-            step = multiplier * (last[target] - last[source]).mean(0)
+            step = multiplier * paired(last, source, target).mean(0)
             return {layer: Shift(step[layer]) for layer in layers}
 
         where = "all layers" if len(layers) > 1 else f"layer {layers[0]}"
@@ -141,7 +150,7 @@ def repeng(given: Material) -> list[Candidate]:
 
     @cache
     def directions(source: str, target: str) -> Tensor:
-        difference = last[target] - last[source]
+        difference = paired(last, source, target)
         mean = difference.mean(0)
         _, _, axes = torch.linalg.svd((difference - mean).transpose(0, 1), full_matrices=False)
         first = axes[:, 0]

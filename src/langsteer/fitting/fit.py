@@ -100,7 +100,7 @@ def space_of(
     )
 
 
-def _facts(corpus: Corpus, statistics: Statistics, chat: Turn | None, shard: Shard) -> CorpusFacts:
+def _facts(corpus: Corpus, statistics: Statistics, chat: str | None, shard: Shard) -> CorpusFacts:
     part = "" if shard == WHOLE else f"{PART}{shard}"
     parts = statistics.moments.items()
     return CorpusFacts(
