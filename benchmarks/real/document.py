@@ -36,7 +36,8 @@ ABOUT = {
     "explains of the continuation, beside another prompt. *Recovered*: the share of the gap, in "
     "what the reference continuation costs, between the prompt in the source language and the "
     "translated prompt. *Ceiling* is the unsteered model on the translated prompt, *reference* "
-    "what follows by the text itself, cut to as many tokens.",
+    "what follows by the text itself, cut to as many tokens. The ceiling has about twice the "
+    "relevance of what people wrote: much of it is the prompt, said again.",
     "words": "A word is translated after four examples, and steered to another output language "
     "than that of the examples. Only words count that the model translates rightly when it is "
     "asked in the wanted language.",
@@ -63,7 +64,8 @@ questions are names of the Unicode CLDR. All is fitted, tuned and trained on doc
 questions other than those of the test. Intervals are 95 % bootstrap intervals over documents,
 words or questions. Layer, scope and strength of every closed form are chosen by teacher forcing
 on held-out documents or words, with the same budget for each; `random` is as large as the
-difference.
+difference. `trained:SHAPE:SCOPE:OBJECTIVE:CONTINUATION:FREEDOM:LAYERS` names trained vectors by
+what is not as usual.
 """
 
 
@@ -79,7 +81,25 @@ def main() -> None:
             mine = [one for one in cells if (one["model"], one["task"]) == (model, task)]
             if mine:
                 parts += [f"\n### {task.capitalize()}\n\n{ABOUT[task]}\n\n", table(task, mine)]
+            if task == "words":
+                parts.append(figure(Path(sys.argv[2]).parent, model))
     write_whole(Path(sys.argv[2]), "".join(parts).encode(), LangsteerError)
+
+
+def figure(folder: Path, model: str) -> str:
+    """The figure of a model's words by layer, where `layers.py` has drawn it."""
+    file = Path("figures") / f"{model}-words.png"
+    if not (folder / file).exists():
+        return ""
+    return (
+        "\n![Probability of the word in the source language, in the target and in English, by the "
+        f"layer at which the difference of means is added]({file.as_posix()})\n\n"
+        "The probability of the first token of the word in the source language, in the target and "
+        "in English, where the difference of means (last tokens of such prompts, strength 1) is "
+        "added at one layer, the prompt edited (`python benchmarks/real/layers.py MODEL --figure "
+        f"docs/{file.as_posix()}`). Before the middle the word is not decided; from there on the "
+        "edit at any layer brings the target.\n"
+    )
 
 
 def table(task: str, cells: Sequence[Cell]) -> str:

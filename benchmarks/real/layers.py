@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 import word_task
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 from word_task import WordItem
 
@@ -106,10 +107,19 @@ def line(name: str, values: Tensor) -> str:
     return f"| {name} | " + " | ".join(f"{100 * one:.1f}" for one in values.tolist()) + " |"
 
 
+def apart(values: Sequence[float], least: float) -> list[float]:
+    """The values, from the smallest up moved so far that each is at least so far from the last."""
+    found, last = list(values), -least
+    for place in sorted(range(len(values)), key=lambda place: values[place]):
+        found[place] = last = max(values[place], last + least)
+    return found
+
+
 def draw(path: Path, steered: Tensor, plain: Tensor, name: str) -> None:
     """Three lines over the layers, and where each would be unsteered."""
     figure = Figure(figsize=(7.2, 3.6), layout="constrained")
     axes = figure.subplots()
+    heights = apart(steered[-1].tolist(), 0.06 * float(steered.max()))
     for column, (label, colour) in enumerate(
         zip(NAMES, ("#8a8f98", "#0b6bcb", "#c2571a"), strict=True)
     ):
@@ -117,7 +127,7 @@ def draw(path: Path, steered: Tensor, plain: Tensor, name: str) -> None:
         axes.axhline(float(plain[column]), color=colour, linestyle=":", linewidth=1)
         axes.annotate(
             f"{label} word",
-            (len(steered) - 1, float(steered[-1, column])),
+            (len(steered) - 1, heights[column]),
             xytext=(6, 0),
             textcoords="offset points",
             color=colour,
@@ -126,6 +136,7 @@ def draw(path: Path, steered: Tensor, plain: Tensor, name: str) -> None:
     axes.set_xlabel("layer at which the difference is added (dotted: unsteered)")
     axes.set_ylabel("mean probability")
     axes.set_ylim(0, None)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_title(f"Words after four examples, {name}", loc="left", fontsize=10)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
