@@ -212,11 +212,50 @@ def test_the_same_seed_trains_the_same(model: Model, space: Space) -> None:
     assert not torch.equal(one.vectors["de",], other.vectors["de",])
 
 
-@pytest.mark.parametrize("at", [1, 2, 3])
-def test_a_training_that_was_killed_ends_as_if_it_had_not_been(
-    model: Model, space: Space, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+def test_steps_that_led_nowhere_are_taken_back_and_smaller_ones_follow(
+    model: Model, space: Space, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = train(model, space, CORPUS, QUICK).trained
+    """The looks are made up; each step notes where it starts and how large it may be."""
+    looks = [9.0, 3.0, 2.0, 2.5, 2.2, 1.5, 1.5, 1.4, 1.3, 1.2]
+    shares = [1, 1, 1 / 3, 1 / 9, 1 / 9, 1 / 27, 1 / 27, 1 / 27]
+    loss, step = Trainer.loss, Trainer.step
+    starts: list[torch.Tensor] = []
+    rates: list[float] = []
+
+    def made_up(self: Trainer, examples: object, weight: torch.Tensor | None = None) -> float:
+        return looks.pop(0) if weight is None else loss(self, examples, weight)  # type: ignore[arg-type]
+
+    def noted(self: Trainer, batch: object, rate: float) -> float:
+        starts.append(self.vectors.weight.detach().clone())
+        rates.append(rate)
+        return step(self, batch, rate)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Trainer, "loss", made_up)
+    monkeypatch.setattr(Trainer, "step", noted)
+    trained = train(model, space, CORPUS, replace(QUICK, steps=8, patience=10)).trained
+    assert trained is not None
+    assert rates == pytest.approx([share * (1 - at / 8) for at, share in enumerate(shares)])
+    # After steps 2, 3 and 5 there is no gain: what follows starts where step 1 or 4 had ended.
+    assert torch.equal(starts[2], starts[1])
+    assert torch.equal(starts[3], starts[1])
+    assert torch.equal(starts[5], starts[4])
+    moved = [not torch.equal(starts[at], starts[at + 1]) for at in (0, 3, 5, 6)]
+    assert all(moved)
+    assert trained.record["loss_after"] == 1.2
+
+
+@pytest.mark.parametrize(("at", "rate"), [(1, 0.05), (2, 0.05), (3, 0.05), (2, 1e6)])
+def test_a_training_that_was_killed_ends_as_if_it_had_not_been(
+    model: Model,
+    space: Space,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    at: int,
+    rate: float,
+) -> None:
+    """Also one whose state was written just after steps were taken back."""
+    options = replace(QUICK, learning_rate=rate)
+    whole = train(model, space, CORPUS, options).trained
     state, written = tmp_path / "state", []
     keep = run.RunState.write
 
@@ -228,18 +267,18 @@ def test_a_training_that_was_killed_ends_as_if_it_had_not_been(
 
     monkeypatch.setattr(run.RunState, "write", killed)
     with pytest.raises(KeyboardInterrupt):
-        train(model, space, CORPUS, QUICK, state=state)
+        train(model, space, CORPUS, options, state=state)
     monkeypatch.undo()
-    resumed = train(model, space, CORPUS, QUICK, state=state).trained
+    resumed = train(model, space, CORPUS, options, state=state).trained
     assert whole is not None
     assert resumed is not None
     assert resumed.record == whole.record
     assert all(torch.equal(whole.vectors[key], resumed.vectors[key]) for key in whole.vectors)
     with pytest.raises(LangsteerError, match="another training"):
-        train(model, space, CORPUS, replace(QUICK, seed=5), state=state)
+        train(model, space, CORPUS, replace(options, seed=5), state=state)
     state.write_bytes(state.read_bytes()[:50])
     with pytest.raises(LangsteerError, match="damaged"):
-        train(model, space, CORPUS, QUICK, state=state)
+        train(model, space, CORPUS, options, state=state)
 
 
 def test_shifts_of_languages_add_up_and_a_language_has_none_to_itself(
