@@ -87,7 +87,8 @@ class Resumable:
 
     def keep(self, sums: Sums) -> None:
         """Write the state, if it is time to."""
-        if time.monotonic() - self._written < max(EVERY, SHARE * self._took):
+        waited = time.monotonic() - self._written
+        if self._state.path is None or waited < max(EVERY, SHARE * self._took):
             return
         began = time.monotonic()
         matcher = sums.matcher
