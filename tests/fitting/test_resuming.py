@@ -153,6 +153,21 @@ def test_parts_merge_to_the_whole(pooling: str, count: int) -> None:
     torch.testing.assert_close(merged.alignment.effects(), whole.alignment.effects())
 
 
+@pytest.mark.parametrize("pooling", OPTIONS)
+def test_a_part_without_texts_changes_nothing(
+    pooling: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, options, texts = model(), OPTIONS[pooling], corpus()
+    table = token_table(reader, texts, options) if pooling == "matched" else None
+    monkeypatch.setattr(room, "_chunk_size", lambda *_: 100)
+    one, none = (
+        collect(reader, texts, options, table=table, shard=Shard(number, 2)) for number in (0, 1)
+    )
+    assert all(part.texts == 0 for part in none.moments.values())
+    for merged in (one.merge(none), none.merge(one)):
+        torch.testing.assert_close(merged.means(1), one.means(1))
+
+
 @pytest.mark.parametrize("said", ["0/4", "5/4", "1/0"])
 def test_parts_that_are_none_are_refused(said: str) -> None:
     with pytest.raises(LangsteerError, match="there is no part"):

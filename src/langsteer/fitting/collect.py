@@ -93,31 +93,18 @@ def collect(
             f"the corpus {corpus.name!r} has one language only, {corpus.languages[0]}; "
             "give texts in at least two"
         )
-    duplicates, corpus = corpus.duplicates(), _distinct(corpus)
-    stream, pooling, keep = model.stream, options.pooling, options.keep
-    every = range(stream.depth) if options.layers is None else options.layers
-    chosen = [stream.check_layer(layer) for layer in every]
-    tokenizer, device = Tokenizer.of(model, options), _wide(stream.device)
-    _announce(keep or Keep(), chosen, stream.width, len(corpus.languages), pooling)
-    languages, matcher = corpus.languages, None
-    if pooling == "matched":
-        table = table or token_table(model, corpus, options)
-        table.require_connected()
-        languages = _known(table, corpus)
-        matcher = Matcher.of(table, chosen, stream.width, device)
-    statistics = Statistics.empty(
-        chosen, stream.width, languages, pooling=pooling, keep=keep, device=device
-    )
-    sums = Sums(statistics, matcher)
     if options.precision is not None:
         _refuse_parts(shard)
-        sums.precision = Precision(
-            options.precision, languages, len(chosen), stream.width, stream.device
-        )
-    size = _chunk_size(len(chosen), stream.width, stream.device)
-    resumable = Resumable(RunState(state, _settings(model, corpus, options, shard, size), READING))
+    duplicates, corpus = corpus.duplicates(), _distinct(corpus)
+    stream, tokenizer = model.stream, Tokenizer.of(model, options)
+    every = range(stream.depth) if options.layers is None else options.layers
+    layers = [stream.check_layer(layer) for layer in every]
+    sums = _nothing(model, corpus, options, layers, table)
+    size = _chunk_size(len(layers), stream, len(corpus) // shard.count)
+    settings = {} if state is None else _settings(model, corpus, options, shard, size)
+    resumable = Resumable(RunState(state, settings, READING))
     resumable.resume(sums)
-    collector = _Collector(stream, chosen, options, sums, options.tokens_per_batch)
+    collector = _Collector(stream, layers, options, sums, options.tokens_per_batch)
     chunks = list(shard.of(_chunks(corpus.texts, size, options.order)))
 
     def prepare(places: Tensor) -> tuple[list[Text], list[Tokens]]:
@@ -130,9 +117,40 @@ def collect(
             collector.run(texts, tokenized, advance)
             resumable.keep(sums)
     _say_unknown(sums, options.precision)
+    return _finished(sums, duplicates if shard.number == 0 else {})
+
+
+def _nothing(
+    model: Model,
+    corpus: Corpus,
+    options: Reading,
+    layers: Sequence[int],
+    table: TokenTable | None,
+) -> Sums:
+    """The sums before the first text."""
+    stream, device = model.stream, _wide(model.stream.device)
+    _announce(options.keep or Keep(), layers, stream.width, len(corpus.languages), options.pooling)
+    languages, matcher, precision = corpus.languages, None, None
+    if options.pooling == "matched":
+        table = table or token_table(model, corpus, options)
+        table.require_connected()
+        languages = _known(table, corpus)
+        matcher = Matcher.of(table, layers, stream.width, device)
+    if options.precision is not None:
+        precision = Precision(
+            options.precision, languages, len(layers), stream.width, stream.device
+        )
+    statistics = Statistics.empty(
+        layers, stream.width, languages, pooling=options.pooling, keep=options.keep, device=device
+    )
+    return Sums(statistics, matcher, precision=precision)
+
+
+def _finished(sums: Sums, duplicates: dict[str, int]) -> Statistics:
+    """The statistics, on the CPU, with what was left out."""
     statistics = sums.statistics.to(CPU)
     statistics.dropped = {**{"special": 0, "massive": 0, "long": 0}, **sums.dropped}
-    statistics.duplicates = duplicates if shard.number == 0 else {}
+    statistics.duplicates = duplicates
     if sums.matcher is not None:
         statistics.match(sums.matcher.matching.to(CPU))
     return statistics
@@ -333,9 +351,10 @@ def _wide(device: torch.device) -> torch.device:
     return torch.device("cpu") if device.type == "mps" else device
 
 
-def _chunk_size(layers: int, width: int, device: torch.device) -> int:
-    most = _CHUNK_BYTES.get(device.type, _CHUNK_BYTES["cpu"])
-    return max(16, min(_CHUNK_TEXTS, most // (layers * width * 4)))
+def _chunk_size(layers: int, stream: ResidualStream, texts: int) -> int:
+    """Texts in a chunk; no more than the `texts` that each part of a corpus has to read."""
+    most = _CHUNK_BYTES.get(stream.device.type, _CHUNK_BYTES["cpu"])
+    return max(1, min(max(16, min(_CHUNK_TEXTS, most // (layers * stream.width * 4))), texts))
 
 
 def _chunks(texts: Iterable[Text], size: int, seed: int | None = None) -> Iterator[Tensor]:

@@ -157,7 +157,7 @@ class Matching:
 
     def means(self, weights: Tensor) -> Tensor:
         """`[layers, K, d]`: `m + b`, with m such that their mean by `weights [K]` is unchanged."""
-        share = weights / weights.sum()
+        share = (weights / weights.sum()).nan_to_num(0)
         effects = self.scaled()[0] if self.gains else self.additive()
         gap = ((self.plain - effects) * share[None, :, None]).sum(1, keepdim=True)
         return gap + effects
