@@ -54,6 +54,12 @@ ABOUT = {
     "itself, or taken for another. *Series*: number series that the unsteered model continues "
     "rightly, steered from one language to another.",
 }
+ORDER = (
+    "ceiling", "reference", "trained", "loreft", "unpaired", "back", "difference", "mean",
+    "exchange", "erasure", "transport", "whitened", "clipped", "restored", "matched", "recover",
+    "clas-bench", "steering-vectors", "repeng", "prompted", "system-prompt", "random", "unsteered",
+)  # fmt: skip
+"""The bounds, what is trained, what is in closed form, other methods, prompts, and nothing."""
 INTRODUCTION = """# Real models
 
 Measured by `python benchmarks/real/run.py MODEL --corpus FOLDER --results cells.jsonl`, and
@@ -79,11 +85,18 @@ def main() -> None:
         parts.append(f"\n## {model}\n")
         for task in SUMMARIES:
             mine = [one for one in cells if (one["model"], one["task"]) == (model, task)]
+            mine.sort(key=lambda cell: place(cell["condition"]))
             if mine:
                 parts += [f"\n### {task.capitalize()}\n\n{ABOUT[task]}\n\n", table(task, mine)]
             if task == "words":
                 parts.append(figure(Path(sys.argv[2]).parent, model))
     write_whole(Path(sys.argv[2]), "".join(parts).encode(), LangsteerError)
+
+
+def place(condition: str) -> int:
+    """Where a condition stands in a table; those of one kind as they were measured."""
+    name = condition.partition("@")[0]
+    return next((at for at, kind in enumerate(ORDER) if name.startswith(kind)), len(ORDER))
 
 
 def figure(folder: Path, model: str) -> str:
