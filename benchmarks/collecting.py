@@ -28,14 +28,16 @@ TEXTS, ROUNDS, BUDGET = 256, 9, 4096
 POOLINGS: tuple[Pooling, ...] = ("tokens", "matched")
 
 
-def model(vocabulary: int) -> LlamaForCausalLM:
+def model(
+    *, width: int = 256, inner: int = 704, layers: int = 8, heads: int = 4
+) -> LlamaForCausalLM:
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=vocabulary,
-        hidden_size=256,
-        intermediate_size=704,
-        num_hidden_layers=8,
-        num_attention_heads=4,
+        vocab_size=tiny.VOCABULARY,
+        hidden_size=width,
+        intermediate_size=inner,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
         max_position_embeddings=512,
     )
     return LlamaForCausalLM(config).eval()
@@ -58,7 +60,7 @@ def seconds(run: Callable[[], object]) -> float:
 
 def main() -> None:
     torch.set_num_threads(1)
-    bound, bare = model(tiny.VOCABULARY), model(tiny.VOCABULARY)
+    bound, bare = model(), model()
     loaded, texts = Model(bound, tiny.tokenizer()), corpus(TEXTS)
     stream = loaded.stream
     tokenized = Tokenizer.of(loaded, Reading(max_length=512))(texts.texts)

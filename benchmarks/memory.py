@@ -11,9 +11,8 @@ import tempfile
 from pathlib import Path
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
 
-from collecting import corpus, tiny
+from collecting import corpus, model, tiny
 from langsteer.data import corpus_rows
 from langsteer.data.corpus import Corpus
 from langsteer.engines.transformers.model import Model
@@ -35,17 +34,9 @@ def peak(texts: int, folder: Path) -> int:
 
 def run(file: str) -> None:
     torch.set_num_threads(1)
-    config = LlamaConfig(
-        vocab_size=tiny.VOCABULARY,
-        hidden_size=64,
-        intermediate_size=64,
-        num_hidden_layers=4,
-        num_attention_heads=2,
-        max_position_embeddings=512,
-    )
     corpus_rows.LARGE = 1
-    model = Model(LlamaForCausalLM(config).eval(), tiny.tokenizer())
-    collect(model, Corpus.read(file), Reading(max_length=24))
+    reader = Model(model(width=64, inner=64, layers=4, heads=2), tiny.tokenizer())
+    collect(reader, Corpus.read(file), Reading(max_length=24))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 

@@ -14,9 +14,8 @@ import time
 from pathlib import Path
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
 
-from collecting import corpus, tiny
+from collecting import corpus, model, tiny
 from langsteer.engines.transformers.model import Model
 from langsteer.fitting.fit import fit_together
 from langsteer.fitting.processes import Processes
@@ -28,20 +27,11 @@ TEXTS, ROUNDS = 2048, 3
 def read() -> None:
     """Read in this process, and print the seconds if it is the first."""
     torch.set_num_threads(1)
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=tiny.VOCABULARY,
-        hidden_size=256,
-        intermediate_size=704,
-        num_hidden_layers=8,
-        num_attention_heads=4,
-        max_position_embeddings=512,
-    )
-    model, texts = Model(LlamaForCausalLM(config).eval(), tiny.tokenizer()), corpus(TEXTS)
+    reader, texts = Model(model(), tiny.tokenizer()), corpus(TEXTS)
     with Processes.joined() as processes:
         processes.wait()
         began = time.perf_counter()
-        space = fit_together(model, texts, processes, Reading(max_length=512))
+        space = fit_together(reader, texts, processes, Reading(max_length=512))
         if space is not None:
             print(time.perf_counter() - began)
         processes.wait()

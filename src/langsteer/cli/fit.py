@@ -16,10 +16,7 @@ from langsteer.cli.options import (
     Layers,
     Loading,
     ModelName,
-    escaped,
     numbers,
-    out,
-    print_json,
     tags,
 )
 from langsteer.errors import LangsteerError
@@ -159,7 +156,7 @@ def fit(
     on from there. Under `torchrun --nproc-per-node N -m langsteer fit …` each of N processes reads
     a part, and the first writes the space.
     """
-    from langsteer.cli.tables import inspection, print_inspection
+    from langsteer.cli.tables import show_written
     from langsteer.data.files import check_output
     from langsteer.engines.transformers.checkpoint import TENSOR_PARALLEL
     from langsteer.estimators.registry import keep_for
@@ -198,12 +195,7 @@ def fit(
         pairs = pairs_of(space.languages, source, target)
         space = space.with_increments(loaded, texts, together, pairs, progress=not as_json)
         space.save(output)
-    found = inspection(space)
-    if as_json:
-        print_json({"space": str(output), **found})
-    else:
-        print_inspection(found, out)
-        out.print(f"\nwrote [bold]{escaped(output)}[/bold]", highlight=False)
+    show_written(space, output, as_json=as_json)
 
 
 def _check(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from langsteer.cli.options import AsJson, escaped, out, print_json
+from langsteer.cli.options import AsJson
 
 
 def merge(
@@ -32,7 +32,7 @@ def merge(
     texts. What was tuned, trained or fitted as increments is not carried over. A text that is in
     two spaces counts twice.
     """
-    from langsteer.cli.tables import inspection, print_inspection
+    from langsteer.cli.tables import show_written
     from langsteer.data.files import check_output
     from langsteer.space.merging import merge as merge_spaces
     from langsteer.space.space import Space
@@ -40,9 +40,4 @@ def merge(
     check_output(output, inputs=spaces)
     whole = merge_spaces([Space.load(space) for space in spaces])
     whole.save(output, mergeable=mergeable)
-    found = inspection(whole)
-    if as_json:
-        print_json({"space": str(output), **found})
-    else:
-        print_inspection(found, out)
-        out.print(f"\nwrote [bold]{escaped(output)}[/bold]", highlight=False)
+    show_written(whole, output, as_json=as_json)

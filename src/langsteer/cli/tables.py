@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from langsteer.cli.terminal import escaped
+from langsteer.cli.terminal import escaped, out, print_json
 from langsteer.space.header import increments_as_json, trained_as_json
 from langsteer.space.space import Space
 from langsteer.statistics.uncertainty import delta_quality
@@ -67,6 +68,16 @@ def _nearest(space: Space, distances: torch.Tensor, row: int) -> list[dict[str, 
         {"language": space.languages[number], "distance": float(distances[number])}
         for number in order[:NEAREST]
     ]
+
+
+def show_written(space: Space, path: Path, *, as_json: bool) -> None:
+    """Say what a space is that was written to ``path``, as tables or as JSON."""
+    found = inspection(space)
+    if as_json:
+        print_json({"space": str(path), **found})
+        return
+    print_inspection(found, out)
+    out.print(f"\nwrote [bold]{escaped(path)}[/bold]", highlight=False)
 
 
 def print_inspection(found: dict[str, Any], console: Console) -> None:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Iterable
 from pathlib import Path
 
 from langsteer.data.corpus import CONCEPT, Columns, Corpus, Text
 from langsteer.data.corpus_layouts import CorpusLayout, CorpusSource
 from langsteer.data.fields import Row
-from langsteer.data.lines import PACKED
+from langsteer.data.lines import MARKS, PACKED
 from langsteer.data.problems import Problems
 from langsteer.data.rows import KINDS, SUFFIXES, read_rows
 
 LARGE = 2**26
 """Bytes of a file from which on its texts are not held in memory."""
 BEGIN = 2**20
-MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
+OTHERS = tuple(mark for mark, encoding in MARKS if encoding != "utf-8")
+"""Byte order marks of other encodings than UTF-8."""
 
 
 def read(source: CorpusSource) -> Corpus:
@@ -45,7 +45,7 @@ def on_disk(path: Path) -> bool:
     with path.open("rb") as file:
         begin = file.read(BEGIN)
     # What is not UTF-8, or ends its lines otherwise, is for the reader that sees all of it.
-    return not begin.startswith(MARKS) and b"\n" in begin and b"\0" not in begin
+    return not begin.startswith(OTHERS) and b"\n" in begin and b"\0" not in begin
 
 
 def corpus_of(rows: Iterable[Row], columns: Columns, problems: Problems) -> Corpus:

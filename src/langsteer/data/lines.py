@@ -51,10 +51,7 @@ def read_text(path: Path) -> str:
     try:
         raw = path.read_bytes()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise CorpusError(
-            f"{spoken(path)!r} cannot be read: {reason}. Check the path and its permissions."
-        ) from error
+        raise unreadable(path, error) from error
     if path.suffix.lower() == PACKED:
         raw = _unpacked(raw, path)
     mark, encoding = next((one for one in MARKS if raw.startswith(one[0])), (b"", "utf-8"))
@@ -88,6 +85,14 @@ def split_lines(text: str) -> tuple[str, list[str]]:
     """The letter that ends the lines of a text, LF or CR, and the lines without it."""
     end = "\r" if "\r" in text and "\n" not in text else "\n"
     return end, text.removesuffix(end).split(end) if text else []
+
+
+def unreadable(path: Path, error: Exception) -> CorpusError:
+    """What to say of a file that cannot be read."""
+    reason = getattr(error, "strerror", None) or error
+    return CorpusError(
+        f"{spoken(path)!r} cannot be read: {reason}. Check the path and its permissions."
+    )
 
 
 def _unpacked(raw: bytes, path: Path) -> bytes:

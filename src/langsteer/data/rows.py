@@ -85,12 +85,19 @@ def _json(path: Path, problems: Problems, kind: str) -> Rows:
     rows = []
     for place, value in json_values(path, problems, kind):
         with problems.at(place):
-            if not isinstance(value, dict):
-                raise CorpusError(
-                    f"this is not a JSON object: {shown(value)}. Write one object per row."
-                )
-            rows.append(Row(place, value))
+            rows.append(row_of_json(place, value))
     return Rows(path, tuple(rows))
+
+
+def row_of_json(place: str, value: object) -> Row:
+    """The row that a value in JSON stands for.
+
+    Raises:
+        CorpusError: it is no object.
+    """
+    if not isinstance(value, dict):
+        raise CorpusError(f"this is not a JSON object: {shown(value)}. Write one object per row.")
+    return Row(place, value)
 
 
 def _table(

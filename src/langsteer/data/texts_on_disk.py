@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,13 +11,12 @@ from typing import BinaryIO, overload
 
 from langsteer.data.corpus import Columns, Text
 from langsteer.data.corpus_rows import text_of
-from langsteer.data.fields import Row
 from langsteer.data.files import spoken
 from langsteer.data.json_values import parse_json
-from langsteer.data.problems import Problems, shown
+from langsteer.data.lines import unreadable
+from langsteer.data.problems import Problems
+from langsteer.data.rows import row_of_json
 from langsteer.errors import CorpusError
-
-MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -89,10 +89,7 @@ def _opened(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
-        raise CorpusError(
-            f"{spoken(path)!r} cannot be read: {error.strerror}. Check the path and its "
-            "permissions."
-        ) from error
+        raise unreadable(path, error) from error
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -115,13 +112,10 @@ def _text(path: Path, line: bytes, columns: Columns) -> Text:
         CorpusError: it is no text.
     """
     try:
-        decoded = line.removeprefix(MARK).decode()
+        decoded = line.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError as error:
         raise CorpusError(
             f"byte {line[error.start]:#04x} at position {error.start + 1} is not UTF-8. Save the "
             "file as UTF-8."
         ) from error
-    value = parse_json(decoded)
-    if not isinstance(value, dict):
-        raise CorpusError(f"this is not a JSON object: {shown(value)}. Write one object per row.")
-    return text_of(Row(spoken(path), value), columns)
+    return text_of(row_of_json(spoken(path), parse_json(decoded)), columns)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from langsteer.data.corpus import Corpus
 from langsteer.engines.transformers.model import Model
-from langsteer.fitting.collect import collect, token_table
+from langsteer.fitting.collect import collect
 from langsteer.fitting.processes import Processes
 from langsteer.fitting.reading import Reading
 from langsteer.fitting.shard import WHOLE, Shard
@@ -42,12 +42,7 @@ def fit(
     Raises:
         CorpusError, ModelError, LatentError, SpaceError, LangsteerError: as `collect`.
     """
-    table = None
-    if shard != WHOLE and options is not None and options.pooling == "matched":
-        table = token_table(model, corpus, options)
-    statistics = collect(
-        model, corpus, options, table=table, state=state, shard=shard, progress=progress
-    )
+    statistics = collect(model, corpus, options, state=state, shard=shard, progress=progress)
     chat = None if options is None else options.chat
     return space_of(model, corpus, statistics, chat, shard)
 

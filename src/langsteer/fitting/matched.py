@@ -38,19 +38,21 @@ class Matcher:
         self, texts: Sequence[Text], tokenized: Sequence[Tokens], device: torch.device
     ) -> MatchedBatch:
         """What listens to a batch of these texts."""
-        lengths = torch.tensor([len(row.compared) for row in tokenized])
+        compared = [row.compared for row in tokenized]
+        lengths = torch.tensor([len(places) for places in compared])
         width = max(len(row.ids) for row in tokenized)
         languages = self.contrasts.table.languages
         spoken = torch.tensor([languages.index(text.language) for text in texts])
         folds = torch.tensor([fold_of(text.concept, text.text) for text in texts])
         row = torch.arange(len(texts)).repeat_interleave(lengths)
-        at = torch.tensor([place for one in tokenized for place in one.compared], dtype=torch.int64)
+        at = torch.tensor([place for places in compared for place in places], dtype=torch.int64)
         ids = torch.tensor(
-            [one.ids[place] for one in tokenized for place in one.compared], dtype=torch.int64
+            [one.ids[at] for one, places in zip(tokenized, compared, strict=True) for at in places],
+            dtype=torch.int64,
         )
-        compared = self.contrasts.tokens(ids, spoken[row], folds[row], device=device)
-        places = sent((row * width + at)[compared.rows], device)
-        return MatchedBatch(self, compared, places)
+        tokens = self.contrasts.tokens(ids, spoken[row], folds[row], device=device)
+        places = sent((row * width + at)[tokens.rows], device)
+        return MatchedBatch(self, tokens, places)
 
 
 class MatchedBatch:
