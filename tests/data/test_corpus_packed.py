@@ -26,7 +26,11 @@ def test_a_packed_file_is_read_as_the_plain_one(name: str, content: str, tmp_pat
     assert Corpus.read(packed).texts == Corpus.read(plain).texts
 
 
-@pytest.mark.parametrize("data", [gzip.compress(JSONL.encode())[:-9], b"", JSONL.encode()])
+@pytest.mark.parametrize(
+    "data",
+    [gzip.compress(JSONL.encode())[:-9], b"", JSONL.encode()],
+    ids=["cut short", "empty", "not packed"],
+)
 def test_what_cannot_be_unpacked_is_refused(data: bytes, tmp_path: Path) -> None:
     file = tmp_path / "a.jsonl.gz"
     file.write_bytes(data)
