@@ -60,7 +60,8 @@ def test_tokens_are_counted_up_to_the_end_of_each_text() -> None:
         stop=[stop, None],
         events=Events(on_tokens=counted.append),
     )
-    assert counted == [20, 20 + needed]
+    assert counted[0] == 20
+    assert sum(counted[1:]) == 20 + needed
     assert needed < 20
 
 

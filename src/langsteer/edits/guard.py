@@ -154,6 +154,15 @@ class GuardState:
     acting: Tensor
     """[rows] (bool): whether the edit acts at the last of them."""
 
+    def row(self, row: int) -> GuardState:
+        """The state of one of the rows."""
+        mine = slice(row, row + 1)
+        return GuardState(
+            tuple(one[mine] for one in self.scores),
+            tuple(None if one is None else one[mine] for one in self.counted),
+            self.acting[mine],
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Readout:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from langsteer.errors import ScopeError
 
-_FOREVER = 2**62
+FOREVER = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Window:
         """The half-open interval of positions, for a prompt of this many tokens."""
         origin = 0 if self.origin == "start" else prompt_length
         begin = 0 if self.begin is None else max(origin + self.begin, 0)
-        return begin, _FOREVER if self.end is None else origin + self.end
+        return begin, FOREVER if self.end is None else origin + self.end
 
 
 _NAMED: dict[str, tuple[Window, bool]] = {  # name -> window, whether a leading BOS is spared

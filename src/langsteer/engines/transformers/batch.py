@@ -82,16 +82,7 @@ class BatchEdit:
         selection = self._select(forward, changes.rows, hidden.device)
         if self._guarded:
             selection = self._while_guarded(forward, layer, hidden, selection)
-        if selection is False:
-            return hidden
-        edited = hidden
-        if changes.delta is not None:
-            moved = _add(changes.delta, changes.factors, hidden)
-            where = _both(selection, changes.added)
-            edited = moved if where is None else torch.where(where, moved, hidden)
-        for single in changes.singles:
-            edited = _apply_single(single, selection, hidden, edited)
-        return edited
+        return hidden if selection is False else _changed(changes, selection, hidden)
 
     @property
     def guarded(self) -> bool:
@@ -102,6 +93,24 @@ class BatchEdit:
         """Count what the guards did; `kept` as in `GuardedRows.finish`."""
         for rows in self._every_guarded():
             rows.finish(kept)
+
+    def steady(self, row: int) -> bool | None:
+        """Whether all tokens of a row's answer are edited alike, or none; None if that changes."""
+        if any(rows.guards[row] is not None for rows in self._every_guarded()):
+            return None
+        return self._columns.steady(row)
+
+    def alone(self, row: int, prompt: PromptTokens, edit: Edit, bos: frozenset[int]) -> BatchEdit:
+        """What one row goes on with by itself: `prompt` is its own; guards remember what they read.
+
+        Only where each prompt runs in one row.
+        """
+        one = BatchEdit(prompt, [edit], 1, bos)
+        one._guarded = {
+            layer: [rows.alone(row) for rows in mine if rows.guards[row] is not None]
+            for layer, mine in self._guarded.items()
+        }
+        return one
 
     def _every_guarded(self) -> Iterator[GuardedRows]:
         return (rows for mine in self._guarded.values() for rows in mine)
@@ -146,6 +155,25 @@ class BatchEdit:
             else:
                 self._changes[key] = _Changes((False,) * len(self._rows), None, None, None, ())
         return self._changes[key]
+
+
+class SteadyEdits:
+    """Edits that act at every position of their row: one, or None, for each row of a batch."""
+
+    def __init__(self, edits: Sequence[Edit | None]) -> None:
+        self._table = EditTable.of(edits)
+        self.layers = frozenset(self._table.layers)
+        self._changes: dict[object, _Changes] = {}
+
+    def apply(self, layer: int, hidden: Tensor) -> Tensor:
+        """The output [rows, length, d] of a layer, edited."""
+        if layer not in self.layers:
+            return hidden
+        key = (layer, hidden.device, hidden.dtype)
+        if key not in self._changes:
+            table = self._table.place(layer, hidden.device, hidden.dtype)
+            self._changes[key] = _changes(table, self._table.rows, self._table.strengths, hidden)
+        return _changed(self._changes[key], True, hidden)
 
 
 def _guarded_rows(
@@ -205,6 +233,18 @@ def _added(
         return strength * shift, None
     own = (table.owner == row[:, None]).to(shifts.dtype)[:, None]
     return shift, _Factors(table.left, table.right, own, strength)
+
+
+def _changed(changes: _Changes, selection: Selection, hidden: Tensor) -> Tensor:
+    """Latents [rows, length, d] of a layer, changed where they are selected."""
+    edited = hidden
+    if changes.delta is not None:
+        moved = _add(changes.delta, changes.factors, hidden)
+        where = _both(selection, changes.added)
+        edited = moved if where is None else torch.where(where, moved, hidden)
+    for single in changes.singles:
+        edited = _apply_single(single, selection, hidden, edited)
+    return edited
 
 
 def _add(delta: Tensor, factors: _Factors | None, hidden: Tensor) -> Tensor:

@@ -14,6 +14,8 @@ from transformers import LogitsProcessorList, StoppingCriteriaList
 
 from langsteer.edits.edit import Edit, Edits
 from langsteer.engines.transformers.chat import Rendered
+from langsteer.engines.transformers.continuous import can_decode, write_all
+from langsteer.engines.transformers.decoding import Continuation, own_words
 from langsteer.engines.transformers.encoding import check_prompt, pad_left, pad_token
 from langsteer.engines.transformers.sampling import Sampling, row_seeds
 from langsteer.engines.transformers.steered import steering
@@ -115,9 +117,9 @@ class Generation:
 class Events:
     """What is called while answers are written.
 
-    `on_text` gets each new piece of the text of a single prompt, `on_batch` after every batch the
-    number of its prompts, and `on_tokens` the number of tokens written in it, without end tokens
-    and padding.
+    `on_text` gets each new piece of the text of a single prompt. When texts have ended, together
+    or one by one, `on_batch` gets their number and `on_tokens` the number of their tokens, without
+    end tokens and padding.
     """
 
     on_text: Callable[[str], None] | None = None
@@ -136,8 +138,8 @@ def generate(
 ) -> list[str]:
     """Continue each prompt, and return only what is new.
 
-    Prompts are padded on the left and run in batches of similar length; every row of a batch is
-    what it would be alone. A text ends at an end token, with its stop string, after
+    Prompts share batches, which a text leaves when it ends and the next prompt enters; every row of
+    a batch is what it would be alone. A text ends at an end token, with its stop string, after
     `max_new_tokens`, or where the model's context is full.
 
     Args:
@@ -157,18 +159,23 @@ def generate(
     stops = _stops(model, stop, len(prompts))
     for prompt in prompts:
         check_prompt(prompt.ids, prompt.text, model.stream.context, model.vocabulary)
-    seed = secrets.randbits(63) if options.seed is None else options.seed
-    seeds = row_seeds(seed, [prompt.ids for prompt in prompts])
-    texts = [""] * len(prompts)
-    for rows, room in _batches(model, [len(prompt.ids) for prompt in prompts], options):
-        batch = _Batch(model, [prompts[row] for row in rows], [stops[row] for row in rows], room)
-        sampling = None
-        if not options.greedy:
-            sampling = Sampling(options.temperature, options.top_p, [seeds[row] for row in rows])
-        found = batch.run([given[row] for row in rows], sampling, events)
-        for row, text in zip(rows, found, strict=True):
-            texts[row] = text
-    return texts
+    rows = _rows(model, prompts, given, stops, options)
+    ends = _ends(model)
+    if len(rows) > 1 and can_decode(model):
+        stop_at = ends["eos_token_id"]
+        tokens = [end for end in _several(stop_at) if end is not None]
+
+        def on_over(over: list[Continuation]) -> None:
+            if events.on_tokens is not None:
+                events.on_tokens(sum(len(row.new) - (row.end == "end") for row in over))
+            if events.on_batch is not None:
+                events.on_batch(len(over))
+
+        write_all(model, rows, tokens, options.tokens_per_batch, on_over)
+        return _texts(model, rows)
+    for batch in _batches(model, rows, options):
+        _Batch(model, batch).run(ends, events)
+    return _texts(model, rows)
 
 
 def per_prompt(edits: Edits, count: int) -> list[Edit | None]:
@@ -183,50 +190,73 @@ def per_prompt(edits: Edits, count: int) -> list[Edit | None]:
 
 
 class _Batch:
-    """Rows that run together, with room for the same number of new tokens."""
+    """Rows with the same room, written by the model's own `generate`."""
 
-    def __init__(
-        self, model: Model, prompts: Sequence[Rendered], stops: Sequence[Sequence[str]], room: int
-    ) -> None:
-        self._model, self._stops, self._room = model, stops, room
+    def __init__(self, model: Model, rows: Sequence[Continuation]) -> None:
+        self._model, self._rows = model, rows
+        prompts = [row.prompt for row in rows]
         self._inputs = pad_left(
             [one.ids for one in prompts], pad_token(model.tokenizer), model.stream.device
         )
         self._columns = self._inputs["input_ids"].shape[1]
         self._thinking = Thinking.of(model.tokenizer, prompts, self._columns)
-        self._own = torch.zeros(len(prompts), self._columns, dtype=torch.bool)
-        for row, prompt in enumerate(prompts):
-            begin = self._columns - len(prompt.ids)
-            self._own[row, [begin + place for place in prompt.own]] = True
+        self._own = own_words(prompts, self._columns)
 
-    def run(
-        self, edits: Sequence[Edit | None], sampling: Sampling | None, events: Events
-    ) -> list[str]:
-        """The text of each row."""
-        model = self._model
-        settings = {**NEUTRAL, **_ends(model)}
+    def run(self, ends: dict[str, Any], events: Events) -> None:
+        """Write the rows to their end."""
+        model, rows = self._model, self._rows
         streamer = None
         if events.on_text is not None:
-            streamer = TextStream(model.tokenizer, events.on_text, self._stops[0])
+            streamer = TextStream(model.tokenizer, events.on_text, rows[0].stops)
         criteria = StoppingCriteriaList()
-        if any(self._stops):
-            criteria.append(StopStrings(model.tokenizer, self._stops, self._columns))
+        if any(row.stops for row in rows):
+            stops = [row.stops for row in rows]
+            criteria.append(StopStrings(model.tokenizer, stops, self._columns))
+        drawn = [row.sampling for row in rows if row.sampling is not None]
+        edits = [row.edit for row in rows]
         with steering(model.stream, edits, own=self._own, thinking=self._thinking):
             out = cast(Any, model.hf).generate(
                 **self._inputs,
-                **settings,
-                max_new_tokens=self._room,
+                **NEUTRAL,
+                **ends,
+                max_new_tokens=rows[0].room,
                 streamer=streamer,
                 stopping_criteria=criteria,
-                logits_processor=LogitsProcessorList([] if sampling is None else [sampling]),
+                logits_processor=LogitsProcessorList([Sampling.together(drawn)] if drawn else []),
             )
         new = out[:, self._columns :]
+        for row, tokens in zip(rows, new.tolist(), strict=True):
+            row.new = tokens
         if events.on_tokens is not None:
-            events.on_tokens(_written(new, settings))
+            events.on_tokens(_written(new, ends))
         if events.on_batch is not None:
-            events.on_batch(len(edits))
-        texts = model.tokenizer.batch_decode(new.tolist(), skip_special_tokens=True)
-        return [up_to(text, stops) for text, stops in zip(texts, self._stops, strict=True)]
+            events.on_batch(len(rows))
+
+
+def _rows(
+    model: Model,
+    prompts: Sequence[Rendered],
+    edits: Sequence[Edit | None],
+    stops: Sequence[tuple[str, ...]],
+    options: Generation,
+) -> list[Continuation]:
+    """What is to be written, each with its own random numbers and its room in the context."""
+    seed = secrets.randbits(63) if options.seed is None else options.seed
+    seeds = row_seeds(seed, [prompt.ids for prompt in prompts])
+    context, most = model.stream.context, options.max_new_tokens
+    rows = []
+    for prompt, edit, ends, own in zip(prompts, edits, stops, seeds, strict=True):
+        room = most if context is None else min(most, context - len(prompt.ids))
+        draw = Sampling(options.temperature, options.top_p, [own]) if not options.greedy else None
+        rows.append(Continuation(prompt, edit, room, draw, ends))
+    return rows
+
+
+def _texts(model: Model, rows: Sequence[Continuation]) -> list[str]:
+    """What was written, up to the end of its stop string."""
+    new = [row.new for row in rows]
+    texts = model.tokenizer.batch_decode(new, skip_special_tokens=True)
+    return [up_to(text, row.stops) for text, row in zip(texts, rows, strict=True)]
 
 
 def _stops(
@@ -243,33 +273,26 @@ def _stops(
 
 
 def _batches(
-    model: Model, lengths: Sequence[int], options: Generation
-) -> Iterator[tuple[list[int], int]]:
+    model: Model, rows: Sequence[Continuation], options: Generation
+) -> Iterator[list[Continuation]]:
     """Rows with the same room in batches of similar length, the longest last, within the budget.
 
     Where the context leaves less than is wanted, only rows with the same room share a batch: the
     batch runs as long as any of its rows, and none may run out of the context.
     """
-    context, wanted = model.stream.context, options.max_new_tokens
     own = model.hf.generation_config
     alike = any(getattr(own, name, None) not in (None, 0, 1, 1.0) for name in _PAD_SENSITIVE)
-
-    def kind(row: int) -> tuple[int, int]:
-        room = wanted if context is None else min(wanted, context - lengths[row])
-        return room, lengths[row]
-
-    batch: list[int] = []
-    for row in sorted(range(len(lengths)), key=kind):
-        room, length = kind(row)
+    batch: list[Continuation] = []
+    for row in sorted(rows, key=lambda row: (row.room, row.size)):
         if batch:
-            before = kind(batch[-1])
-            full = (len(batch) + 1) * (length + room) > options.tokens_per_batch
-            if full or before[0] != room or (alike and before[1] != length):
-                yield batch, before[0]
+            before = batch[-1]
+            full = (len(batch) + 1) * row.size > options.tokens_per_batch
+            if full or before.room != row.room or (alike and before.size != row.size):
+                yield batch
                 batch = []
         batch.append(row)
     if batch:
-        yield batch, kind(batch[-1])[0]
+        yield batch
 
 
 def _ends(model: Model) -> dict[str, Any]:
@@ -284,7 +307,11 @@ def _ends(model: Model) -> dict[str, Any]:
 def _written(new: Tensor, settings: dict[str, Any]) -> int:
     """How many tokens [rows, columns] stand before the end or the padding of their row."""
     ends = settings["eos_token_id"]
-    given = ends if isinstance(ends, list | tuple) else [ends]
-    stops = torch.tensor([*(end for end in given if end is not None), settings["pad_token_id"]])
+    given = [end for end in _several(ends) if end is not None]
+    stops = torch.tensor([*given, settings["pad_token_id"]])
     over = torch.isin(new, stops.to(new.device)).cumsum(1) > 0
     return int((~over).sum())
+
+
+def _several(ends: Any) -> Sequence[Any]:
+    return ends if isinstance(ends, list | tuple) else [ends]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 import torch
 from torch import Tensor
@@ -42,6 +43,22 @@ class GuardedRows:
         self._last: Tensor | None = None  # [rows, reach, others]: the end of the prompt
         self._states: list[GuardState] = []  # after 0, 1, … tokens of the answer
         self._log: list[tuple[int, int, Selection]] = []
+
+    def alone(self, row: int) -> GuardedRows:
+        """One of the rows, which goes on by itself with what was read of it."""
+        one = copy(self)
+        one.guards = (self.guards[row],)
+        mine = slice(row, row + 1)
+        one._real, one._where, one._counts = self._real[mine], self._where[mine], self._counts[mine]
+        one._seen = one._counts if self._seen is self._counts else self._seen[mine]
+        one._full, one._readout = False, None
+        one._last = None if self._last is None else self._last[mine]
+        one._states = [state.row(row) for state in self._states]
+        one._log = [
+            (start, length, chosen if isinstance(chosen, bool) else chosen[mine])
+            for start, length, chosen in self._log
+        ]
+        return one
 
     def acts(self, forward: Forward, hidden: Tensor) -> Tensor | None:
         """Whether the edit acts at each position [rows, length] of this forward pass.

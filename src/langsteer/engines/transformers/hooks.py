@@ -59,6 +59,11 @@ class PromptTokens:
         """The width of the prompts, padding included."""
         return self.real.shape[1]
 
+    def row(self, row: int) -> PromptTokens:
+        """The prompt of one row, in the same columns."""
+        mine = slice(row, row + 1)
+        return PromptTokens(self.real[mine], None if self.ids is None else self.ids[mine])
+
     @staticmethod
     def of(ids: Tensor | None, mask: Tensor | None, shape: tuple[int, int]) -> PromptTokens:
         """The prompt with these ids and this mask, either of which may be unknown."""

@@ -22,6 +22,14 @@ class Sampling(LogitsProcessor):
         self._temperature, self._top_p = temperature, top_p
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
+    @staticmethod
+    def together(rows: Sequence[Sampling]) -> Sampling:
+        """Rows that draw in the same way as one batch: each goes on with its own generator."""
+        first = rows[0]
+        one = Sampling(first._temperature, first._top_p, ())
+        one._generators = [generator for row in rows for generator in row._generators]
+        return one
+
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Scores [rows, tokens], perturbed; minus infinity for tokens outside `top_p`."""
         scaled = scores.float() / self._temperature

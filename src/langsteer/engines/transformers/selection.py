@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from langsteer.edits.edit import Edit
-from langsteer.edits.scope import Scope
+from langsteer.edits.scope import FOREVER, Scope
 from langsteer.engines.transformers.hooks import Forward, PromptTokens
 from langsteer.errors import ScopeError, SteeringError
 
@@ -30,10 +30,13 @@ class ScopedColumns:
     ) -> None:
         self._columns = prompt.columns
         self._bos = bos
+        self._scopes = [
+            None if edit is None else edit.scope for edit in edits for _ in range(copies)
+        ]
         self._rows: dict[Scope, list[int]] = {}
-        for row, edit in enumerate(edit for edit in edits for _ in range(copies)):
-            if edit is not None:
-                self._rows.setdefault(edit.scope, []).append(row)
+        for row, scope in enumerate(self._scopes):
+            if scope is not None:
+                self._rows.setdefault(scope, []).append(row)
         bounds = ends(prompt.real)
         self._lengths = (bounds[:, 1] - bounds[:, 0] + 1).repeat_interleave(copies)
         self._chosen = _in_prompt(prompt, edits, bounds, bos).repeat_interleave(copies, 0)
@@ -56,6 +59,14 @@ class ScopedColumns:
                 else self._constant(piece, rows, device)
             )
         return forward.memo[key]  # type: ignore[no-any-return]
+
+    def steady(self, row: int) -> bool | None:
+        """Whether all tokens of the answer of a row are selected, or none; None if that changes."""
+        scope = self._scopes[row]
+        if scope is None or not (spans := self._spans[row]):
+            return False
+        first = any(begin <= self._columns and end >= FOREVER for begin, end in spans)
+        return True if first and not scope.by_token else None
 
     def any_in_prompt(self, forward: Forward) -> list[bool]:
         """For each row, whether a column of the prompt in this forward pass is selected."""

@@ -77,7 +77,7 @@ class Steering:
         own: Tensor | None = None,
         thinking: Thinking | None = None,
     ) -> None:
-        self._own, self._thinking = own, thinking
+        self._stream, self._own, self._thinking = stream, own, thinking
         self._edits = edits if edits is None or isinstance(edits, Edit) else tuple(edits)
         given: Sequence[Edit | None] = (
             self._edits if isinstance(self._edits, tuple) else (self._edits,)
@@ -110,12 +110,37 @@ class Steering:
 
     def finish(self, forward: Forward) -> None:
         """Require that every edited layer has run."""
-        missing = self.layers - forward.memo.get(_FIRED, set())
+        self.require_all(self.layers, forward.memo.get(_FIRED, set()))
+
+    @staticmethod
+    def require_all(layers: Set[int], fired: Set[int]) -> None:
+        """Raise SteeringError unless all layers that are to be edited have run."""
+        missing = layers - fired
         if missing:
             raise SteeringError(
                 f"layer {min(missing)} was to be edited but did not run; the model was probably "
                 "compiled before it was bound: bind it first, then compile"
             )
+
+    def steady(self, prompt: PromptTokens, row: int) -> bool | None:
+        """Whether after a prompt that has run all tokens of a row are edited alike, or none.
+
+        None where that is decided token by token.
+        """
+        if self._thinking is not None and not self._thinking.always(row):
+            return None
+        return self._plans[prompt][1].steady(row)
+
+    def alone(self, prompt: PromptTokens, row: int) -> tuple[Steering, PromptTokens]:
+        """One row of a prompt that has run, to be steered by itself from here on."""
+        edit = self._edits if isinstance(self._edits, Edit) else (self._edits or ())[row]
+        mine = prompt.row(row)
+        thinking = None if self._thinking is None else self._thinking.alone(row)
+        one = Steering(self._stream, (edit,), None, thinking)
+        if edit is not None:
+            plan = self._plans[prompt][1].alone(row, mine, edit, self._bos)
+            one._plans[mine] = {1: plan}
+        return one, mine
 
     def check_cache(self, cache: Any) -> None:
         """Warn of keys and values that were computed under another edit."""

@@ -31,12 +31,24 @@ class StopStrings(StoppingCriteria):
         """Which rows are done [rows]."""
         for row, stops in enumerate(self._stops):
             if stops and not self._done[row]:
-                # A token is at least a byte: more of them cannot be part of the string.
-                reach = max(len(stop.encode()) for stop in stops) + _MARGIN
-                new = input_ids[row, max(self._columns, input_ids.shape[1] - reach) :]
-                text = self._tokenizer.decode(new.tolist(), skip_special_tokens=True)
-                self._done[row] = any(stop in text for stop in stops)
+                new = input_ids[row, max(self._columns, input_ids.shape[1] - reach(stops)) :]
+                self._done[row] = stopped(self._tokenizer, new.tolist(), stops)
         return torch.tensor(self._done, device=input_ids.device)
+
+
+def reach(stops: Sequence[str]) -> int:
+    """How many of the last tokens can be part of a string: a token is at least a byte."""
+    return max(len(stop.encode()) for stop in stops) + _MARGIN
+
+
+def stopped(
+    tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int], stops: Sequence[str]
+) -> bool:
+    """Whether one of the strings has just been written: it is in the last of these new tokens."""
+    if not stops:
+        return False
+    text = tokenizer.decode(list(tokens[-reach(stops) :]), skip_special_tokens=True)
+    return any(stop in text for stop in stops)
 
 
 def up_to(text: str, stops: Sequence[str]) -> str:

@@ -49,7 +49,11 @@ class ResidualStream:
             # A compiled graph made before the hooks existed would ignore them without a word. All
             # graphs of the process are dropped then: there is no way to drop those of one model.
             torch._dynamo.reset()
-        self._positional = "position_ids" in inspect.signature(model.forward).parameters
+        parameters = inspect.signature(model.forward).parameters
+        self.positional = "position_ids" in parameters
+        """Whether the model can be told the position of each token."""
+        self.last_logits = "logits_to_keep" in parameters
+        """Whether the model can leave out the logits of all but the last tokens."""
 
     def close(self) -> None:
         """Unbind: the model is left as it was, and this stream can no longer read or edit it."""
@@ -138,7 +142,7 @@ class ResidualStream:
         if attention_mask is None:
             return inputs
         inputs["attention_mask"] = attention_mask.to(self.device)
-        if self._positional and not bool(attention_mask[:, 0].all()):
+        if self.positional and not bool(attention_mask[:, 0].all()):
             # Without them a left-padded row would count its padding as positions.
             positions = inputs["attention_mask"].long().cumsum(1) - 1
             inputs["position_ids"] = positions.clamp(min=0)

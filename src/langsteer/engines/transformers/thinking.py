@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import cast
@@ -59,6 +60,16 @@ class Thinking:
         if all(prompt.steer_thinking for prompt in prompts) or not _thinks(tokenizer):
             return None
         return cls(tokenizer, prompts, columns)
+
+    def always(self, row: int) -> bool:
+        """Whether a row is steered while it thinks, too."""
+        return self._always[row]
+
+    def alone(self, row: int) -> Thinking:
+        """One of the rows, which goes on by itself."""
+        one = copy(self)
+        one._rows, one._always = [list(self._rows[row])], [self._always[row]]
+        return one
 
     def open(self, forward: Forward) -> Tensor | None:
         """Where thinking is open [rows, length] (bool, CPU) in a forward; None if nowhere.
