@@ -14,6 +14,7 @@ from langsteer.edits.guard import Guard
 from langsteer.edits.maps.clamp import Clamp
 from langsteer.edits.maps.shift import Shift
 from langsteer.edits.scope import Scope
+from langsteer.engines.transformers.beginning import shared_tokens
 from langsteer.engines.transformers.chat import Rendered, render
 from langsteer.engines.transformers.continuous import can_decode, write_all
 from langsteer.engines.transformers.decoding import Continuation, Decoder
@@ -21,12 +22,16 @@ from langsteer.engines.transformers.generation import Events, Generation
 from langsteer.engines.transformers.model import Model
 from langsteer.engines.transformers.sampling import Sampling, row_seeds
 
+START = "what all of them begin with: "
 TEXTS = ("a", "bc d", "hello there", "one two three four five six")
 JOINED = ["llama", "mistral", "qwen2", "gemma2", "gemma3", "gpt2", "gpt_neox", "phi", "bloom"]
 
 
 @cache
 def loaded(family: str) -> Model:
+    if family.endswith(" wide"):  # a window that holds what is shared
+        model = tiny.make(family.removesuffix(" wide"), sliding_window=64)
+        return Model(model, tiny.tokenizer())
     return Model(tiny.shared(family), tiny.tokenizer())
 
 
@@ -55,6 +60,7 @@ def edits() -> tuple[Edit | None, ...]:
         Edit({1: shift(6)}, 1.5, guard=guard(1)),
         Edit({0: Clamp(direction, 2.0), 1: shift(7)}, restore_norm=True),
         Edit({1: shift(1)}, 0.0),
+        Edit({1: shift(6)}, 1.5, Scope.parse("generated"), guard=guard(1)),
     )
 
 
@@ -83,7 +89,7 @@ def test_the_usual_families_can_be_joined(family: str) -> None:
 @given(
     asked=some.lists(
         some.tuples(
-            some.sampled_from(TEXTS), some.integers(0, 8), some.integers(1, 14), some.integers(0, 9)
+            some.sampled_from(TEXTS), some.integers(0, 9), some.integers(1, 14), some.integers(0, 9)
         ),
         min_size=1,
         max_size=7,
@@ -103,6 +109,52 @@ def test_every_row_is_what_it_is_alone(family: str, asked: list[Any]) -> None:
     for row, (text, edit, room, _) in zip(rows, asked, strict=True):
         assert text_of(row) == alone(family, text, edit, room)
         assert row.end == ("end" if row.new[-1] == tiny.EOS else "length")
+
+
+@pytest.mark.parametrize("family", [*JOINED, "gemma3 wide"])
+@settings(max_examples=8, deadline=None)
+@given(
+    asked=some.lists(
+        some.tuples(some.sampled_from(TEXTS), some.sampled_from([0, 2, 4, 5, 8, 9])),
+        min_size=2,
+        max_size=5,
+    )
+)
+def test_what_prompts_begin_with_is_read_once(family: str, asked: list[Any]) -> None:
+    model = loaded(family)
+    found = model.generate(
+        [START + text for text, _ in asked], [edits()[edit] for _, edit in asked], Generation(6)
+    )
+    assert found == [alone(family, START + text, edit, 6) for text, edit in asked]
+
+
+def test_only_what_no_edit_and_no_guard_sees_is_shared() -> None:
+    def counts(*edited: int, texts: tuple[str, ...] = TEXTS[:3]) -> list[int] | None:
+        rows = [
+            Continuation(prompt(START + text), edits()[edit], 3)
+            for text, edit in zip(texts, edited, strict=True)
+        ]
+        return shared_tokens(rows, frozenset([tiny.BOS]))
+
+    size = len(START) + 1
+    assert counts(0, 2, 8) == [size - 10, size - 7, size]
+    assert counts(0, 2, 9, texts=("a", "a", "a")) == [size + 1 - 3] * 3
+    assert counts(0, 1, 0) is None
+
+
+def test_it_takes_fewer_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = loaded("llama")
+    assert can_decode(model)
+    read: list[int] = []
+    forward = Decoder._forward
+
+    def noted(self: Decoder, ids: Any, mask: Any, cache: Any) -> Any:
+        read.append(ids.numel())
+        return forward(self, ids, mask, cache)
+
+    monkeypatch.setattr(Decoder, "_forward", noted)
+    model.generate([START + text for text in TEXTS[:3]], edits()[2], Generation(1))
+    assert read == [len(START) + 1, 3 * len(TEXTS[2])]
 
 
 @pytest.mark.parametrize("family", ["llama", "gemma3"])

@@ -5,6 +5,7 @@ All rows end at the last column; what a row does not have on the left is padding
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -40,6 +41,24 @@ def join_caches(first: DynamicCache, second: DynamicCache, columns: int) -> None
         one.keys = torch.cat([_wide(one.keys, stored), _wide(other.keys, stored)])
         one.values = torch.cat([_wide(one.values, stored), _wide(other.values, stored)])
         _count(one, columns)
+
+
+def give_rows(cache: DynamicCache, counts: Sequence[int]) -> bool:
+    """Give each row of a cache of one row its first tokens, so many of them, at its right end.
+
+    Returns False, and changes nothing, if a sliding window has dropped some of them already.
+    """
+    columns = max(counts)
+    layers = _filled(cache)
+    if any(layer.keys.shape[2] != columns for layer in layers):
+        return False
+    place = torch.arange(columns) - (columns - torch.tensor(counts)[:, None])
+    for layer in layers:
+        where = place.clamp(min=0).to(layer.keys.device)
+        layer.keys, layer.values = (
+            held[0].transpose(0, 1)[where].transpose(1, 2) for held in (layer.keys, layer.values)
+        )
+    return True
 
 
 def _filled(cache: DynamicCache) -> list[Any]:

@@ -17,14 +17,20 @@ from torch import Tensor
 from transformers.cache_utils import DynamicCache
 
 from langsteer.edits.edit import Edit
-from langsteer.engines.transformers.caches import empty_cache, join_caches, keep_rows
+from langsteer.engines.transformers.beginning import shared_tokens
+from langsteer.engines.transformers.caches import (
+    empty_cache,
+    give_rows,
+    join_caches,
+    keep_rows,
+)
 from langsteer.engines.transformers.chat import Rendered
 from langsteer.engines.transformers.encoding import pad_left, pad_token
 from langsteer.engines.transformers.hooks import PromptTokens
 from langsteer.engines.transformers.mixed import MixedEdits, RowEdit
 from langsteer.engines.transformers.penalties import Penalties
 from langsteer.engines.transformers.sampling import Sampling
-from langsteer.engines.transformers.steered import Steering
+from langsteer.engines.transformers.steered import Steering, bos_tokens
 from langsteer.engines.transformers.stopping import stopped
 from langsteer.engines.transformers.thinking import Thinking
 
@@ -78,9 +84,6 @@ class Decoder:
         for row in rows:
             if row.edit is not None:
                 row.edit.check(self._model.stream.depth, self._model.stream.width)
-        cache = empty_cache(self._model.hf)
-        if cache is None:
-            raise RuntimeError("this model keeps more than keys and values: rows cannot be joined")
         prompts = [row.prompt for row in rows]
         inputs = pad_left(
             [one.ids for one in prompts],
@@ -90,8 +93,9 @@ class Decoder:
         mask = inputs["attention_mask"]
         tokens = PromptTokens.of(inputs["input_ids"], mask, (mask.shape[0], mask.shape[1]))
         steering = self._steering(rows, mask.shape[1])
+        cache, read = self._begin(rows)
         with self._model.stream.hooks.editing(steering, tokens):
-            logits = self._forward(inputs["input_ids"], mask, cache)
+            logits = self._forward(inputs["input_ids"][:, read:], mask, cache)
         self._join(rows, cache, mask, [_row_edit(steering, tokens, at, one.edit)
                                        for at, one in enumerate(rows)])  # fmt: skip
         return self._write(logits, list(rows))
@@ -135,6 +139,24 @@ class Decoder:
         columns = int(mask.sum(1).max())
         self._mask = mask[:, mask.shape[1] - columns :]
         keep_rows(cast(DynamicCache, self._cache), where, columns)
+
+    def _begin(self, rows: Sequence[Continuation]) -> tuple[DynamicCache, int]:
+        """A cache for these rows, and how many columns of it what they all begin with fills."""
+        cache = self._empty()
+        counts = shared_tokens(rows, bos_tokens(self._model.hf.config))
+        if counts is None:
+            return cache, 0
+        columns = max(counts)
+        ids = torch.tensor([rows[0].prompt.ids[:columns]], device=self._model.stream.device)
+        with self._model.stream.hooks.editing(None):
+            self._forward(ids, torch.ones_like(ids), cache)
+        return (cache, columns) if give_rows(cache, counts) else (self._empty(), 0)
+
+    def _empty(self) -> DynamicCache:
+        cache = empty_cache(self._model.hf)
+        if cache is None:
+            raise RuntimeError("this model keeps more than keys and values: rows cannot be joined")
+        return cache
 
     def _steering(self, rows: Sequence[Continuation], columns: int) -> Steering | None:
         edits = [row.edit for row in rows]
