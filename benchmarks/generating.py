@@ -26,19 +26,6 @@ from langsteer.engines.transformers.generation import Events, Generation
 from langsteer.engines.transformers.model import Model
 
 WORDS = ("river", "bread", "house", "winter", "doctor", "silver", "garden", "letter", "window")
-    "river",
-    "bread",
-    "house",
-    "winter",
-    "doctor",
-    "silver",
-    "garden",
-    "letter",
-    "window",
-    "music",
-    "bridge",
-    "paper",
-]
 
 
 def rows_of(model: Model, count: int, mean: float, most: int) -> list[Continuation]:
