@@ -75,15 +75,20 @@ def leave_one_out(u: Tensor, s: Tensor, y: Tensor, penalties: Sequence[float]) -
     `u [n, r]`, `s [r]` are of the centred source's SVD, `y [n, d]` centred. The error at text i is
     its residual over `1 - h_ii` (Allen, 1974), the intercept included in the hat matrix h.
     """
-    inside, squares, energy = u.T @ y, u.square(), s.square()
-    found = []
+    inside, squares = u.T @ y, u.square()
+    # What no penalty changes is taken out in float64; of the rest float32 keeps every digit that
+    # a comparison of errors needs, and takes half the time.
+    outside = torch.addmm(y, u, inside, alpha=-1).float()
+    apart = (1 - 1 / len(y) - squares.sum(1)).clamp_min(0).float()
+    u, inside, squares = u.float(), inside.float(), squares.float()
+    energy, found = s.square(), []
     for penalty in penalties:
-        gains = torch.zeros_like(s) if math.isinf(penalty) else energy / (energy + penalty)
-        residual = torch.addmm(y, u * gains, inside, alpha=-1)
-        leverage = 1 / len(y) + squares @ gains
+        left = torch.ones_like(s) if math.isinf(penalty) else penalty / (energy + penalty)
+        residual = torch.addmm(outside, u * left.float(), inside)
         # A text that decides its own prediction says nothing of others: its error is unbounded.
-        spread = (1 - leverage).clamp_min(1e-12)
-        found.append(float((torch.linalg.vector_norm(residual, dim=1) / spread).square().sum()))
+        spread = (apart + squares @ left.float()).clamp_min(1e-12)
+        ratio = torch.linalg.vector_norm(residual, dim=1).double() / spread
+        found.append(float(ratio.square().sum()))
     return found
 
 

@@ -12,11 +12,9 @@ from langsteer.errors import LatentError, SpaceError
 from langsteer.statistics.alignment import Alignment
 from langsteer.statistics.matching import Matching
 from langsteer.statistics.moments import Moments
+from langsteer.statistics.results import Results
 from langsteer.statistics.sample import Sample
 from langsteer.statistics.scatter import POOLED, Keep, Scatter
-
-MEMO_LIMIT = 2**29
-"""Bytes of intermediate results that statistics hold for estimators."""
 
 
 @dataclass(slots=True)
@@ -41,7 +39,7 @@ class Statistics:
     matching: Matching | None = None
     matched_error: Tensor | None = None
     duplicates: dict[str, int] = field(default_factory=dict)
-    _memo: dict[tuple[object, ...], Tensor] = field(default_factory=dict, repr=False)
+    _memo: Results = field(default_factory=Results, repr=False)
 
     @classmethod
     def empty(
@@ -242,14 +240,7 @@ class Statistics:
     def memo(self, key: tuple[object, ...], make: Callable[[], Tensor]) -> Tensor:
         """What `make` gave for `key` before, if the statistics have not changed since."""
         found = self._memo.get(key)
-        if found is None:
-            found = make()
-            # Several threads may make maps of different layers.
-            held = sum(value.nbytes for value in list(self._memo.values()))
-            if held + found.nbytes > MEMO_LIMIT:
-                self._memo.clear()
-            self._memo[key] = found
-        return found
+        return self._memo.keep(key, make()) if found is None else found
 
     def _degrees(self, language: str) -> float:
         """What the scatter of a language is divided by to be a covariance without bias."""
