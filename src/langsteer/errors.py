@@ -56,6 +56,7 @@ EXTRAS = {
     "gguf": ("gguf",),
     "datasets": ("datasets",),
     "accelerate": ("accelerate",),
+    "zstd": ("backports",),
 }
 """The modules that each extra of the package brings along; `pyproject.toml` says the same."""
 

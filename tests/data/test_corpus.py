@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from langsteer.data import corpus_hub
 from langsteer.data.cells import DOUBLED
 from langsteer.data.corpus import Columns, Corpus, Text, read_corpus
 from langsteer.errors import CorpusError, LanguageError
@@ -406,6 +407,18 @@ def test_data_sets() -> None:
 
 
 @pytest.mark.usefixtures("hub")
+def test_the_rows_of_a_large_data_set_stay_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = read_corpus("org/one")
+    monkeypatch.setattr(corpus_hub, "LARGE", 1)
+    mapped = read_corpus("org/one")
+    assert isinstance(mapped.texts, corpus_hub.HubTexts)
+    assert (mapped.digest, mapped.counts) == (held.digest, held.counts)
+    assert mapped.texts[-1] == mapped.texts[:1][0] == held.texts[0]
+    with pytest.raises(CorpusError, match=r"test\]:1: the text is empty"):
+        read_corpus("org/two:small", split="test")
+
+
+@pytest.mark.usefixtures("hub")
 @pytest.mark.parametrize(
     ("name", "split", "message"),
     [
@@ -488,6 +501,16 @@ def test_a_limit_keeps_the_first_texts_of_every_language() -> None:
     texts = [Text(f"{number}", "en" if number % 3 else "de") for number in range(9)]
     found = Corpus(tuple(texts), "c").limit(2)
     assert [text.text for text in found.texts] == ["0", "1", "2", "3"]
+
+
+def test_a_quota_counts_instead_of_the_limit() -> None:
+    texts = [Text(f"{number}", ("de", "en", "fr")[number % 3]) for number in range(9)]
+    corpus = Corpus(tuple(texts), "c")
+    found = corpus.limit(2, {"de": 1, "FRA": 0})
+    assert [text.text for text in found.texts] == ["0", "1", "4"]
+    assert corpus.limit(None, {"en": 1}).counts == {"de": 3, "en": 1, "fr": 3}
+    with pytest.raises(LanguageError, match="ja"):
+        corpus.limit(2, {"ja": 5})
 
 
 def test_copies_are_counted_by_language() -> None:

@@ -1,12 +1,16 @@
 """Packed files and Parquet files give the corpus that the plain file gives."""
 
+import gc
 import gzip
 import json
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from langsteer.data import corpus_rows
 from langsteer.data.corpus import Columns, Corpus
+from langsteer.data.texts_on_disk import TextsOnDisk
 from langsteer.errors import CorpusError
 
 ROWS = [
@@ -17,24 +21,59 @@ JSONL = "".join(json.dumps(row) + "\n" for row in ROWS)
 CSV = "text,language\neins,de\n"
 
 
+def packed_as(ending: str, data: bytes) -> bytes:
+    if ending == ".gz":
+        return gzip.compress(data)
+    compressed: bytes = pytest.importorskip("backports.zstd").compress(data)
+    return compressed
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst", ".ZST"])
 @pytest.mark.parametrize(("name", "content"), [("a.jsonl", JSONL), ("a.csv", CSV), ("A.TSV", "")])
-def test_a_packed_file_is_read_as_the_plain_one(name: str, content: str, tmp_path: Path) -> None:
+def test_a_packed_file_is_read_as_the_plain_one(
+    name: str, content: str, ending: str, tmp_path: Path
+) -> None:
     content = content or CSV.replace(",", "\t")
-    plain, packed = tmp_path / name, tmp_path / f"{name}.gz"
+    plain, packed = tmp_path / name, tmp_path / f"{name}{ending}"
     plain.write_text(content)
-    packed.write_bytes(gzip.compress(content.encode()))
+    packed.write_bytes(packed_as(ending.lower(), content.encode()))
     assert Corpus.read(packed).texts == Corpus.read(plain).texts
 
 
-@pytest.mark.parametrize(
-    "data",
-    [gzip.compress(JSONL.encode())[:-9], b"", JSONL.encode()],
-    ids=["cut short", "empty", "not packed"],
-)
-def test_what_cannot_be_unpacked_is_refused(data: bytes, tmp_path: Path) -> None:
-    file = tmp_path / "a.jsonl.gz"
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+@pytest.mark.parametrize("what", ["cut short", "empty", "not packed"])
+def test_what_cannot_be_unpacked_is_refused(
+    what: str, ending: str, large: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if large:
+        monkeypatch.setattr(corpus_rows, "LARGE", 1)
+    packed = packed_as(ending, JSONL.encode())
+    data = {"cut short": packed[:-9], "empty": b"", "not packed": JSONL.encode()}[what]
+    file = tmp_path / f"a.jsonl{ending}"
     file.write_bytes(data)
-    with pytest.raises(CorpusError, match=r"cannot be unpacked|has no texts"):
+    with pytest.raises(CorpusError, match=r"a\.jsonl.*(cannot be unpacked|has no texts)"):
+        Corpus.read(file)
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+def test_a_large_one_is_unpacked_on_disk_for_as_long_as_it_is_needed(
+    ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corpus_rows, "LARGE", 1)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    file = tmp_path / f"a.jsonl{ending}"
+    file.write_bytes(packed_as(ending, JSONL.encode()))
+    corpus = Corpus.read(file)
+    assert isinstance(corpus.texts, TextsOnDisk)
+    assert [text.text for text in corpus.limit(None, {"de": 0}).texts] == ["un"]
+    assert list((tmp_path / "tmp").iterdir())
+    del corpus
+    gc.collect()
+    assert not list((tmp_path / "tmp").iterdir())
+    file.write_bytes(packed_as(ending, (JSONL + "{}\n").encode()))
+    with pytest.raises(CorpusError, match=rf"a\.jsonl\{ending}:3: "):
         Corpus.read(file)
 
 

@@ -32,11 +32,21 @@ class CorpusColumns:
         int | None, typer.Option(min=1, help="Use at most this many texts of each language.")
     ] = None
 
+    quota: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TAG=N",
+            help="Use at most this many texts of this language, instead of what --limit says. Can "
+            "be repeated; 0 leaves it out.",
+        ),
+    ] = None
+
     def read(self, path: str) -> Corpus:
         """The corpus at a path.
 
         Raises:
             CorpusError: it cannot be found or read.
+            LanguageError: a language with a quota is not there.
         """
         from langsteer.data.corpus import read_corpus
 
@@ -47,4 +57,13 @@ class CorpusColumns:
             concept_column=self.concept_column,
             split=self.split,
         )
-        return found if self.limit is None else found.limit(self.limit)
+        if self.limit is None and not self.quota:
+            return found
+        return found.limit(self.limit, dict(map(_quota, self.quota or ())))
+
+
+def _quota(given: str) -> tuple[str, int]:
+    tag, _, number = given.rpartition("=")
+    if not tag or not number.isdecimal():
+        raise typer.BadParameter(f"{given!r} is not of the form TAG=N, such as ja=500.")
+    return tag, int(number)

@@ -11,7 +11,7 @@ import os
 import unicodedata
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -185,13 +185,21 @@ class Corpus:
             return Corpus(tuple(self.texts[place] for place in places), self.name)
         return Corpus(Chosen(self.texts, array("Q", places)), self.name)
 
-    def limit(self, number: int) -> Corpus:
-        """The first `number` texts of each language, in the same order."""
+    def limit(self, number: int | None, quotas: Mapping[str, int] | None = None) -> Corpus:
+        """The first `number` texts of each language, in the same order; all if None.
+
+        `quotas` say another number for some languages, by their tags; 0 leaves one out.
+
+        Raises:
+            LanguageError: a language with a quota is not in the corpus.
+        """
+        most = {choose(tag, self.languages): quota for tag, quota in (quotas or {}).items()}
         seen: Counter[str] = Counter()
         kept = []
         for place, text in enumerate(self.texts):
             seen[text.language] += 1
-            if seen[text.language] <= number:
+            allowed = most.get(text.language, number)
+            if allowed is None or seen[text.language] <= allowed:
                 kept.append(place)
         return self.chosen(kept)
 

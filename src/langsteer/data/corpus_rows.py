@@ -8,12 +8,15 @@ from pathlib import Path
 from langsteer.data.corpus import CONCEPT, Columns, Corpus, Text
 from langsteer.data.corpus_layouts import CorpusLayout, CorpusSource
 from langsteer.data.fields import Row
-from langsteer.data.lines import MARKS, PACKED
+from langsteer.data.lines import MARKS
+from langsteer.data.packed import UnpackedFile, is_packed
 from langsteer.data.problems import Problems
 from langsteer.data.rows import KINDS, SUFFIXES, read_rows
 
 LARGE = 2**26
 """Bytes of a file from which on its texts are not held in memory."""
+_PACKED_LESS = 16
+"""A packed file of a sixteenth of that may be as large when it is unpacked."""
 BEGIN = 2**20
 OTHERS = tuple(mark for mark, encoding in MARKS if encoding != "utf-8")
 """Byte order marks of other encodings than UTF-8."""
@@ -26,11 +29,10 @@ def read(source: CorpusSource) -> Corpus:
         CorpusError: the file or rows of it cannot be read.
     """
     problems = Problems(source.name)
-    if source.format == "jsonl" and on_disk(source.path):
-        # That module makes texts of rows, so it imports this one.
-        from langsteer.data.texts_on_disk import TextsOnDisk  # noqa: PLC0415
-
-        return Corpus(TextsOnDisk.of(source.path, source.columns, problems), source.name)
+    if source.format == "jsonl" and source.path.stat().st_size >= LARGE / _PACKED_LESS:
+        found = _large(source, problems)
+        if found is not None:
+            return found
     rows = read_rows(source.path, problems, source.format)
     columns = source.columns
     needed = {"text": columns.text, "language": columns.language}
@@ -38,9 +40,22 @@ def read(source: CorpusSource) -> Corpus:
     return corpus_of(rows, columns, problems)
 
 
+def _large(source: CorpusSource, problems: Problems) -> Corpus | None:
+    """The corpus of a large file, whose texts stay on disk; None if it is to be read whole."""
+    # That module makes texts of rows, so it imports this one.
+    from langsteer.data.texts_on_disk import TextsOnDisk  # noqa: PLC0415
+
+    holder = UnpackedFile(source.path) if is_packed(source.path) else None
+    path = source.path if holder is None else holder.path
+    if not on_disk(path):
+        return None
+    texts = TextsOnDisk.of(path, source.columns, problems, source.path, holder)
+    return Corpus(texts, source.name)
+
+
 def on_disk(path: Path) -> bool:
     """Whether a file of JSON lines is so large that its texts stay there: if it can be read so."""
-    if path.stat().st_size < LARGE or path.suffix.lower() == PACKED:
+    if path.stat().st_size < LARGE:
         return False
     with path.open("rb") as file:
         begin = file.read(BEGIN)

@@ -9,12 +9,11 @@
 from __future__ import annotations
 
 import codecs
-import gzip
 import re
-import zlib
 from pathlib import Path
 
 from langsteer.data.files import spoken
+from langsteer.data.packed import is_packed, unpacked
 from langsteer.data.problems import Problems
 from langsteer.errors import CorpusError
 
@@ -28,7 +27,6 @@ MARKS = (
 """Byte order mark → encoding. That of UTF-16 begins that of UTF-32, so it comes later."""
 CONTROLS = re.compile(r"[\x01-\x08\x0e-\x1a\x1c-\x1f]")
 """Control characters that no text has; letters of UTF-16, read as UTF-8, are full of them."""
-PACKED = ".gz"
 CONTROLS_SHARE = 0.125
 AS_UTF8 = (
     "Save it as UTF-8, with an editor or a command such as: iconv -f UTF-16LE -t UTF-8 OLD > NEW"
@@ -36,24 +34,21 @@ AS_UTF8 = (
 
 
 def kind_of(path: Path) -> str:
-    """What a file's name ends with, in small letters, but for the `.gz` of one that is packed."""
-    end = path.suffix.lower()
-    return Path(path.stem).suffix.lower() if end == PACKED else end
+    """What a file's name ends with, in small letters, but for the ending of one that is packed."""
+    return Path(path.stem).suffix.lower() if is_packed(path) else path.suffix.lower()
 
 
 def read_text(path: Path) -> str:
-    """The text of a file, without its byte order mark; unpacked, where its name ends with `.gz`.
+    """The text of a file, without its byte order mark; unpacked, where its name says so.
 
     Raises:
         CorpusError: the file cannot be read or is no text in a known encoding; the message names
             the line.
     """
     try:
-        raw = path.read_bytes()
+        raw = unpacked(path) if is_packed(path) else path.read_bytes()
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from error
-    if path.suffix.lower() == PACKED:
-        raw = _unpacked(raw, path)
     mark, encoding = next((one for one in MARKS if raw.startswith(one[0])), (b"", "utf-8"))
     raw = raw.removeprefix(mark)
     text = _utf8(raw, path) if encoding == "utf-8" else _marked(raw, encoding, path)
@@ -93,16 +88,6 @@ def unreadable(path: Path, error: Exception) -> CorpusError:
     return CorpusError(
         f"{spoken(path)!r} cannot be read: {reason}. Check the path and its permissions."
     )
-
-
-def _unpacked(raw: bytes, path: Path) -> bytes:
-    try:
-        return gzip.decompress(raw)
-    except (OSError, EOFError, zlib.error) as error:
-        raise CorpusError(
-            f"{spoken(path)} cannot be unpacked: {error or 'it is cut short'}. Copy it again, or "
-            "take the ending .gz from its name if it is not packed."
-        ) from error
 
 
 def _marked(raw: bytes, encoding: str, path: Path) -> str:

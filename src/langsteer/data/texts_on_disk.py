@@ -24,17 +24,27 @@ class TextsOnDisk(Sequence[Text]):
     """Texts that are read from the file each time they are asked for, in order or any other.
 
     `starts` are the places in the file where their lines begin, `stamp` its size and the time of
-    its last change when they were found.
+    its last change when they were found. A `holder` keeps the file there as long as it is needed.
     """
 
     path: Path
     columns: Columns
     starts: array[int]
     stamp: tuple[int, int]
+    holder: object = None
 
     @classmethod
-    def of(cls, path: Path, columns: Columns, problems: Problems) -> TextsOnDisk:
+    def of(
+        cls,
+        path: Path,
+        columns: Columns,
+        problems: Problems,
+        shown: Path | None = None,
+        holder: object = None,
+    ) -> TextsOnDisk:
         """The texts of all lines, each of which is read once to see that it is one.
+
+        Problems name the file `shown`, from which this one was unpacked, where it is given.
 
         Raises:
             CorpusError: the file cannot be read, or there is a problem with any line.
@@ -44,11 +54,11 @@ class TextsOnDisk(Sequence[Text]):
             for number, (start, line) in enumerate(_lines(file), start=1):
                 if not line.strip():
                     continue
-                with problems.at(f"{spoken(path)}:{number}"):
+                with problems.at(f"{spoken(shown or path)}:{number}"):
                     _text(path, line, columns)
                     starts.append(start)
         problems.refuse()
-        return cls(path, columns, starts, stamp)
+        return cls(path, columns, starts, stamp, holder)
 
     def __len__(self) -> int:
         return len(self.starts)
