@@ -36,6 +36,7 @@ DOORS = {
     ("space", "tuning"): "Space.tune",
     ("space", "evaluation"): "Space.evaluate",
     ("evaluation", "report"): "Evaluation.write",
+    ("edits", "interchange"): "Edit.export",
 }
 """The methods that hand over to a room below, and import it only when they are called."""
 FREE = {"langsteer", "langsteer.__main__", "langsteer.legacy"}

@@ -12,6 +12,7 @@ import langsteer
 from langsteer.cli.command import command_of
 from langsteer.cli.demo import demo
 from langsteer.cli.evaluate import evaluate
+from langsteer.cli.export import export
 from langsteer.cli.fit import fit
 from langsteer.cli.generate import generate
 from langsteer.cli.inspect import inspect
@@ -67,7 +68,19 @@ def _options(
     """The options of the program itself."""
 
 
-for command in (demo, fit, merge, train, generate, inspect, tune, evaluate, score, verify):
+for command in (
+    demo,
+    fit,
+    merge,
+    train,
+    generate,
+    inspect,
+    tune,
+    evaluate,
+    export,
+    score,
+    verify,
+):
     app.command(command.__name__)(command_of(command))
 
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from langsteer.edits.guard import Guard
 from langsteer.edits.maps import Map
 from langsteer.edits.scope import Scope
 from langsteer.errors import SteeringError
+
+if TYPE_CHECKING:
+    from langsteer.interchange.exporter import Exported
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,35 @@ class Edit:
             strength=self.strength if strength is None else strength,
             scope=self.scope if chosen is None else chosen,
         )
+
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        format: str | None = None,
+        *,
+        model: str = "",
+        model_type: str = "",
+        source: str = "",
+        target: str = "",
+    ) -> Exported:
+        """Write the edit as a file of another tool.
+
+        Args:
+            path: where to; the file or folder appears whole or not at all.
+            format: one of `interchange.EXPORTERS`; by default the one of the suffix.
+            model: the folder of the model or its hub name, for formats with weights in them.
+            model_type: the kind of the model, as its configuration says, for those that note it.
+            source: the language that it leads from, likewise.
+            target: the language that it leads to.
+
+        Raises:
+            SteeringError: the format is unknown, or it cannot say what the edit does.
+            LangsteerError: the file cannot be written, or the model not be read.
+        """
+        from langsteer.interchange import Origin, export
+
+        origin = Origin(model, model_type, source, target)
+        return export(self, Path(path), format, origin)
 
     def check(self, depth: int, width: int) -> None:
         """Raise SteeringError unless every map fits a model of `depth` layers of this width."""

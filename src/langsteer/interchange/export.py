@@ -6,6 +6,7 @@ An exporter is one file with an :class:`Exporter`, and one line in ``MODULES``.
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -16,7 +17,13 @@ from langsteer.interchange.exporter import Exported, Exporter, Origin
 MODULES = (
     "pt",
     "gguf",
-)  # fmt: skip
+    "folded",
+    "lora",
+    "steering_vectors",
+    "repeng",
+    "easysteer",
+    "lm_eval",
+)
 """The files with an exporter, each called ``EXPORTER`` there."""
 EXPORTERS: dict[str, Exporter] = {
     one.name: one
@@ -42,15 +49,16 @@ def export(
         SteeringError: the format is unknown, or it cannot say what the edit does.
         LangsteerError: the file cannot be written.
     """
-    exporter = _by_suffix(path) if format is None else _by_name(format)
+    exporter = _by_suffix(path) if format is None else by_name(format)
     found = exporter.write(edit, path, origin or Origin())
+    notes = list(found.notes)
     if edit.scope.spare_bos:  # as few other engines do
-        note = "a leading beginning-of-sequence token is edited too; langsteer leaves it alone"
-        return Exported(found.files, (*found.notes, note))
-    return found
+        notes.append("a leading beginning-of-sequence token is edited too; langsteer leaves it")
+    return replace(found, notes=tuple(notes))
 
 
-def _by_name(name: str) -> Exporter:
+def by_name(name: str) -> Exporter:
+    """The exporter of a format. `SteeringError` if there is none."""
     if name not in EXPORTERS:
         near = difflib.get_close_matches(name, EXPORTERS, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
@@ -61,9 +69,11 @@ def _by_name(name: str) -> Exporter:
 
 
 def _by_suffix(path: Path) -> Exporter:
-    found = [one for one in EXPORTERS.values() if path.suffix.lower() == one.suffix]
+    found = [one for one in EXPORTERS.values() if one.suffix == (path.suffix.lower() or None)]
     if len(found) != 1:
-        known = ", ".join(f"{one.name} ({one.suffix})" for one in EXPORTERS.values())
+        known = ", ".join(
+            f"{one.name} ({one.suffix})" if one.suffix else one.name for one in EXPORTERS.values()
+        )
         raise SteeringError(
             f"the suffix of {path.name!r} does not say which format to write. Name one: {known}."
         )

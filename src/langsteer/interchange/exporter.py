@@ -11,7 +11,10 @@ from langsteer.edits.edit import Edit
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an edit comes from; empty where it is not known."""
+    """Where an edit comes from; empty where it is not known.
+
+    `model` is the folder of the model or its name on the hub: formats with weights read it.
+    """
 
     model: str = ""
     model_type: str = ""
@@ -21,17 +24,22 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """The files that were written, and in sentences what they do not say of the edit."""
+    """The files that were written, in sentences what they do not say of the edit, and their use."""
 
     files: tuple[Path, ...]
     notes: tuple[str, ...] = ()
+    use: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Exporter:
-    """A format: its name, the suffix of its files, one line about it, and what writes it."""
+    """A format: its name, the suffix of its files, one line about it, and what writes it.
+
+    Without a suffix the format must be named. One that `scopes` writes the scope of an edit down.
+    """
 
     name: str
     suffix: str
     summary: str
     write: Callable[[Edit, Path, Origin], Exported]
+    scopes: bool = False

@@ -6,16 +6,13 @@ The tensor `direction.N` is added to the output of layer N, counted from 0; ther
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
-from langsteer.data.files import write_whole
 from langsteer.edits.edit import Edit
-from langsteer.errors import SteeringError, optional_imports
+from langsteer.errors import SteeringError
 from langsteer.interchange.constants import constants
 from langsteer.interchange.exporter import Exported, Exporter, Origin
-
-ARCHITECTURE = "controlvector"
+from langsteer.interchange.gguf_file import write_directions
 
 
 def write(edit: Edit, path: Path, origin: Origin) -> Exported:
@@ -26,21 +23,9 @@ def write(edit: Edit, path: Path, origin: Origin) -> Exported:
             "a control vector of llama.cpp cannot act at layer 0, where this edit has a shift. "
             "Choose another layer, such as --layer 1."
         )
-    with optional_imports():
-        from gguf import GGUFWriter  # noqa: PLC0415 - an extra
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "vector.gguf"
-        writer = GGUFWriter(file, ARCHITECTURE)
-        writer.add_string(f"{ARCHITECTURE}.model_hint", origin.model_type)
-        writer.add_uint32(f"{ARCHITECTURE}.layer_count", len(vectors))
-        for layer, vector in vectors.items():
-            writer.add_tensor(f"direction.{layer}", vector.numpy())
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
-        writer.close()
-        write_whole(path, file.read_bytes(), SteeringError)
-    return Exported((path,), ("strength and layers are fixed; llama.cpp takes no other scope",))
+    write_directions(path, vectors, origin.model_type)
+    note = "the strength is folded in; llama.cpp can scale all of it (--control-vector-scaled)"
+    return Exported((path,), (note,), f"llama-server -m MODEL.gguf --control-vector {path}")
 
 
 EXPORTER = Exporter("gguf", ".gguf", "a control vector of llama.cpp", write)
