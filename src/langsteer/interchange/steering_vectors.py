@@ -1,6 +1,7 @@
 """Vectors for steering-vectors, whose `SteeringVector` is made of a dictionary of them.
 
-The package has no file format of its own. Layers are those that `decoder_block` names, counted from 0.
+The package has no file format of its own. Layers are those that `decoder_block` names, counted
+from 0.
 """
 
 from __future__ import annotations
