@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-fast lint readme benchmarks models clean
+.PHONY: demo test test-fast fuzz lint readme benchmarks models clean
 
 demo: $(VENV)/installed
 	$(BIN)/langsteer demo --output demo
@@ -14,6 +14,10 @@ test: $(VENV)/installed-dev
 
 test-fast: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n 2 -m 'not slow' tests
+
+# Two thousand damaged files for each importer.
+fuzz: $(VENV)/installed-dev
+	LANGSTEER_FUZZ=2000 $(BIN)/python -m pytest -n 2 tests/interchange/test_import_hostile.py
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .

@@ -15,6 +15,7 @@ from langsteer.cli.evaluate import evaluate
 from langsteer.cli.export import export
 from langsteer.cli.fit import fit
 from langsteer.cli.generate import generate
+from langsteer.cli.import_ import import_command
 from langsteer.cli.inspect import inspect
 from langsteer.cli.merge import merge
 from langsteer.cli.score import score
@@ -78,10 +79,11 @@ for command in (
     tune,
     evaluate,
     export,
+    import_command,
     score,
     verify,
 ):
-    app.command(command.__name__)(command_of(command))
+    app.command(command.__name__.removesuffix("_command"))(command_of(command))
 
 
 def main() -> None:

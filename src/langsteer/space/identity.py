@@ -76,6 +76,11 @@ class Comparison:
     @property
     def warning(self) -> str | None:
         """What could not be made sure of; None if everything could."""
+        if not self.parameters and not self.different:
+            return (
+                "the space does not know the weights of its model, as it was imported: only the "
+                "shape could be compared"
+            )
         if self.unseen:
             first = f"the weights of {len(self.unseen)} of {self.parameters} parameters"
             return (
@@ -124,7 +129,7 @@ def compare(fitted: ModelIdentity, model: Bound, tokenizer: Any = None) -> Compa
     found = [
         f"{what} is {there} in the space, {here} here"
         for what, there, here in facts
-        if there != here
+        if there and there != here  # what was imported may not know the kind of its model
     ]
     tokenizer = tokenizer_of(model, tokenizer)
     if tokenizer is not None and fitted.tokenizer is not None:
