@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-fast fuzz lint readme benchmarks models clean
+.PHONY: demo test test-fast fuzz interop lint readme benchmarks models clean
 
 demo: $(VENV)/installed
 	$(BIN)/langsteer demo --output demo
@@ -18,6 +18,10 @@ test-fast: $(VENV)/installed-dev
 # Two thousand damaged files for each importer.
 fuzz: $(VENV)/installed-dev
 	LANGSTEER_FUZZ=2000 $(BIN)/python -m pytest -n 2 tests/interchange/test_import_hostile.py
+
+# Every export on its real engine; environments of a few GB are made on first use.
+interop: $(VENV)/installed-dev
+	$(BIN)/python tools/interop/run.py
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .

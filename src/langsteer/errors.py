@@ -57,6 +57,7 @@ EXTRAS = {
     "datasets": ("datasets",),
     "accelerate": ("accelerate",),
     "zstd": ("backports",),
+    "lm-eval": ("lm_eval",),
 }
 """The modules that each extra of the package brings along; `pyproject.toml` says the same."""
 

@@ -27,6 +27,7 @@ ROOMS = (
     "report.figures",
     "report",
     "demo",
+    "lm_eval",
     "cli",
 )
 """A module imports only from rooms above its own."""
