@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from lm_eval.api.instance import Instance
+from lm_eval.api.registry import get_model
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 
 import tiny
 from langsteer.data.corpus import Corpus, Text
+from langsteer.edits.scope import Scope
 from langsteer.engines.transformers.model import Model
 from langsteer.errors import LangsteerError
 from langsteer.fitting.fit import fit
 from langsteer.lm_eval import SteeredLM
+from langsteer.space.space import OperatingPoint, Space
 from lm_eval import simple_evaluate
 
 PAIRS = [("ab cd", " ef"), ("a", "bc de"), ("one two three", " x")]
@@ -81,6 +85,22 @@ def test_likelihoods_are_those_of_the_steered_model(scope: str, folder: Path) ->
             scores = bound.hf(input_ids=ids).logits[0].log_softmax(-1)
         wanted = sum(float(scores[len(prompt) + i - 1, token]) for i, token in enumerate(rest))
         assert said == pytest.approx(wanted, abs=1e-4)
+
+
+def test_the_harness_own_type_reads_what_is_exported(folder: Path, tmp_path: Path) -> None:
+    space = Space.load(folder / "space.safetensors")
+    edit = space.edit("de", "fr", point=OperatingPoint(layers=(1,))).at(strength=2.0)
+    file = tmp_path / "v.pt"
+    edit = replace(edit, scope=Scope(spare_bos=False))
+    edit.export(file, "lm-eval", model=str(folder / "model"))
+    own = get_model("steered")(
+        str(folder / "model"), steer_path=str(file), dtype="float32", device="cpu", batch_size=2
+    )
+    mine = loaded(folder)
+    mine._steering = edit
+    found = [one for one, _ in likelihoods(mine)]
+    assert [one for one, _ in likelihoods(own)] == pytest.approx(found, abs=1e-4)
+    assert found != [one for one, _ in likelihoods(loaded(folder))]
 
 
 def test_a_task_runs_steered(folder: Path) -> None:
