@@ -58,6 +58,7 @@ EXTRAS = {
     "accelerate": ("accelerate",),
     "zstd": ("backports",),
     "lm-eval": ("lm_eval",),
+    "serve": ("fastapi", "uvicorn", "prometheus_client"),
 }
 """The modules that each extra of the package brings along; `pyproject.toml` says the same."""
 

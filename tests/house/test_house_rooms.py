@@ -28,6 +28,7 @@ ROOMS = (
     "report",
     "demo",
     "lm_eval",
+    "serving",
     "cli",
 )
 """A module imports only from rooms above its own."""

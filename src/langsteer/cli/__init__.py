@@ -19,6 +19,7 @@ from langsteer.cli.import_ import import_command
 from langsteer.cli.inspect import inspect
 from langsteer.cli.merge import merge
 from langsteer.cli.score import score
+from langsteer.cli.serve import serve
 from langsteer.cli.terminal import err, escaped, out, printable, write_what_can_be_written
 from langsteer.cli.train import train
 from langsteer.cli.tune import tune
@@ -80,6 +81,7 @@ for command in (
     evaluate,
     export,
     import_command,
+    serve,
     score,
     verify,
 ):

@@ -47,6 +47,8 @@ class Continuation:
 
     `room` is the most new tokens; `sampling` draws them, else the likeliest is taken; `stops` are
     the strings that end the text. `new` are the tokens so far, `end` says why there are no more.
+    With a `top`, `likely` holds for each of them its log-probability, and so many of the likeliest
+    tokens with theirs, before anything is drawn.
     """
 
     prompt: Rendered
@@ -56,6 +58,8 @@ class Continuation:
     stops: Sequence[str] = ()
     new: list[int] = field(default_factory=list)
     end: End | None = None
+    top: int | None = None
+    likely: list[tuple[float, list[tuple[int, float]]]] = field(default_factory=list)
 
     @property
     def size(self) -> int:
@@ -195,8 +199,10 @@ class Decoder:
     def _write(self, logits: Tensor, rows: Sequence[Continuation]) -> list[Continuation]:
         """Add the next token to each row, and let those leave that are over."""
         over = []
-        for row, token in zip(rows, self._next(logits, rows), strict=True):
+        for at, (row, token) in enumerate(zip(rows, self._next(logits, rows), strict=True)):
             row.new.append(token)
+            if row.top is not None:
+                row.likely.append(_likely(logits[at], token, row.top))
             row.end = self._end(row)
             if row.end is not None:
                 over.append(row)
@@ -224,6 +230,14 @@ class Decoder:
         if stopped(self._model.tokenizer, row.new, row.stops):
             return "stop"
         return "length" if len(row.new) >= row.room else None
+
+
+def _likely(logits: Tensor, token: int, top: int) -> tuple[float, list[tuple[int, float]]]:
+    """The log-probability of a token, and the likeliest ones with theirs."""
+    scores = logits.float().log_softmax(-1)
+    best = scores.topk(top)
+    pairs = list(zip(best.indices.tolist(), best.values.tolist(), strict=True))
+    return float(scores[token]), pairs
 
 
 def own_words(prompts: Sequence[Rendered], columns: int) -> Tensor:

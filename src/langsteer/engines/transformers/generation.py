@@ -162,8 +162,6 @@ def generate(
     rows = _rows(model, prompts, given, stops, options)
     ends = _ends(model)
     if len(rows) > 1 and can_decode(model):
-        stop_at = ends["eos_token_id"]
-        tokens = [end for end in _several(stop_at) if end is not None]
 
         def on_over(over: list[Continuation]) -> None:
             if events.on_tokens is not None:
@@ -171,7 +169,7 @@ def generate(
             if events.on_batch is not None:
                 events.on_batch(len(over))
 
-        write_all(model, rows, tokens, options.tokens_per_batch, on_over)
+        write_all(model, rows, end_tokens(model), options.tokens_per_batch, on_over)
         return _texts(model, rows)
     for batch in _batches(model, rows, options):
         _Batch(model, batch).run(ends, events)
@@ -293,6 +291,11 @@ def _batches(
         batch.append(row)
     if batch:
         yield batch
+
+
+def end_tokens(model: Model) -> list[int]:
+    """The tokens that end a text."""
+    return [end for end in _several(_ends(model)["eos_token_id"]) if end is not None]
 
 
 def _ends(model: Model) -> dict[str, Any]:
