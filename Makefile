@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-fast fuzz interop lint readme benchmarks models clean
+.PHONY: demo test test-fast fuzz interop serve-demo lint readme benchmarks models clean
 
 demo: $(VENV)/installed
 	$(BIN)/langsteer demo --output demo
@@ -18,6 +18,10 @@ test-fast: $(VENV)/installed-dev
 # Two thousand damaged files for each importer.
 fuzz: $(VENV)/installed-dev
 	LANGSTEER_FUZZ=2000 $(BIN)/python -m pytest -n 2 tests/interchange/test_import_hostile.py
+
+# The embedded model at http://127.0.0.1:8000, or the chat model if `make models` built it.
+serve-demo: $(VENV)/installed
+	$(BIN)/python tools/serve_demo.py
 
 # Every export on its real engine; environments of a few GB are made on first use.
 interop: $(VENV)/installed-dev

@@ -31,7 +31,12 @@ from langsteer.errors import LangsteerError, ModelError, SteeringError
 from langsteer.serving.boundary import Boundary, error_body
 from langsteer.serving.jobs import Job, Likely, Piece
 from langsteer.serving.metrics import Counts
-from langsteer.serving.requests import ChatRequest, CompletionRequest, SteeringFields
+from langsteer.serving.requests import (
+    ChatRequest,
+    CompletionRequest,
+    DetectRequest,
+    SteeringFields,
+)
 from langsteer.serving.settings import Settings
 from langsteer.serving.steering import Served, UnknownNameError, Wanted, wanted
 from langsteer.serving.wording import Wording
@@ -153,11 +158,18 @@ class Server:
         said = [one.plain()["content"] for one in request.messages if one.role == "user"]
         if not said or not self.served.spaces:
             return None
-        if self._detector is None:
+        return self.language_of(said[-1])
+
+    def language_of(self, text: str) -> str | None:
+        """The language that a text is in, of those of the spaces; None if that is not sure."""
+        languages = self.served.languages()
+        if not languages:
+            return None
+        if self._detector is None or self._detector[0] != languages:
             from langsteer.text.detect import default_detector  # noqa: PLC0415 - reads its tables
 
-            self._detector = default_detector(self.served.languages())
-        found: str | None = self._detector.detect(said[-1]).language
+            self._detector = languages, default_detector(languages)
+        found: str | None = self._detector[1].detect(text).language
         return found
 
     def finished(self, exchange: Exchange, outcome: str, written: int) -> None:
@@ -237,6 +249,10 @@ def _routes(app: FastAPI, server: Server) -> None:
         data = [{"tag": one, "name": display_name(one)} for one in served.languages()]
         chat = bool(getattr(served.model.tokenizer, "chat_template", None))
         return {"model": served.name, "chat": chat, "spaces": list(served.spaces), "data": data}
+
+    @app.post("/v1/detect")
+    async def detect(body: DetectRequest) -> dict[str, Any]:
+        return {"language": await asyncio.to_thread(server.language_of, body.text)}
 
     @app.get("/health")
     async def health() -> JSONResponse:

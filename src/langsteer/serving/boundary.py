@@ -19,8 +19,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 OPEN = ("/", "/health", "/ready", "/metrics", "/playground")
 """Paths that need no key: what a load balancer asks, and the page."""
 CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; "
+    "connect-src 'self' http://127.0.0.1:* http://localhost:*; form-action 'none'; "
+    "frame-ancestors 'none'"
 )
 
 

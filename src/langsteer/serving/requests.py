@@ -79,6 +79,12 @@ class SteeringFields(Strict):
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
 
 
+class DetectRequest(Strict):
+    """The body of `/v1/detect`."""
+
+    text: Annotated[str, Field(max_length=2**16)]
+
+
 class ChatRequest(SteeringFields):
     """The body of `/v1/chat/completions`."""
 
