@@ -1,6 +1,6 @@
 """Serve the embedded model, or the chat model that `make models` built, with a space for it.
 
-    python tools/serve_demo.py [options of langsteer serve]
+python tools/serve_demo.py [options of langsteer serve]
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ ROOMS = (
     "demo",
     "lm_eval",
     "serving",
+    "vllm",
     "cli",
 )
 """A module imports only from rooms above its own."""

@@ -13,6 +13,7 @@ import torch
 import transformers
 from tokenizers import Tokenizer
 from tokenizers import models as token_models
+from tokenizers.pre_tokenizers import WhitespaceSplit
 from torch import Tensor
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
@@ -63,6 +64,7 @@ def random_model(family: str, folder: Path) -> Path:
     model.save_pretrained(folder)
     words = {f"t{number}": number for number in range(SIZE)}
     raw = Tokenizer(token_models.WordLevel(words, unk_token="t0"))
+    raw.pre_tokenizer = WhitespaceSplit()
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=raw, bos_token=f"t{SIZE - 2}", eos_token=f"t{SIZE - 1}", pad_token="t0"
     )
@@ -93,12 +95,22 @@ class Said:
         return max(abs(float(mine[token]) - score) for token, score in other.items())
 
 
-def steered(folder: Path, edit: Edit | None, prompt: tuple[int, ...] = PROMPT) -> Said:
-    """What the steered model says, by transformers and hooks, in float32."""
+def steered(
+    folder: Path,
+    edit: Edit | None,
+    prompt: tuple[int, ...] = PROMPT,
+    *,
+    prompt_known: bool = False,
+) -> Said:
+    """What the steered model says, by transformers and hooks, in float32.
+
+    Unless the prompt is known as one, all tokens count as such, also those written since.
+    """
+    known = {"input_ids": torch.tensor([prompt])} if prompt_known else None
     hf = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     ids, scores = list(prompt), []
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
-    with Model(hf, tokenizer) as model, model.steered(edit), torch.no_grad():
+    with Model(hf, tokenizer) as model, model.steered(edit, prompt=known), torch.no_grad():
         for _ in range(STEPS):
             logits = hf(input_ids=torch.tensor([ids])).logits[0, -1]
             scores.append(logits.log_softmax(-1))
