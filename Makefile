@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-fast fuzz interop serve-demo lint readme benchmarks models clean
+.PHONY: demo test test-fast fuzz interop vllm-test serve-demo lint readme benchmarks models clean
 
 demo: $(VENV)/installed
 	$(BIN)/langsteer demo --output demo
@@ -18,6 +18,10 @@ test-fast: $(VENV)/installed-dev
 # Two thousand damaged files for each importer.
 fuzz: $(VENV)/installed-dev
 	LANGSTEER_FUZZ=2000 $(BIN)/python -m pytest -n 2 tests/interchange/test_import_hostile.py
+
+# The plug-in in vLLM, against transformers.
+vllm-test: $(VENV)/installed-dev
+	$(BIN)/python tools/interop/vllm_plugin.py
 
 # The embedded model at http://127.0.0.1:8000, or the chat model if `make models` built it.
 serve-demo: $(VENV)/installed

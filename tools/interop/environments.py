@@ -52,5 +52,9 @@ def python_of(engine: Engine) -> Path:
     if engine.unwanted:
         take_out = [python, "-m", "pip", "uninstall", "--quiet", "-y"]
         subprocess.run([*take_out, *engine.unwanted], check=False)
+    if engine is VLLM:
+        # The plug-in is found by the record of the package; its libraries are those of vLLM.
+        here = Path(__file__).parents[2]
+        subprocess.run([*pip, "--no-deps", "--editable", str(here)], check=True)
     done.write_text(wanted)
     return python
