@@ -20,7 +20,7 @@ from langsteer.fitting.reading import Reading
 from langsteer.space.space import OperatingPoint, Space
 from langsteer.vllm import seams
 from langsteer.vllm.table import GraphTable, Scheduled
-from langsteer.vllm.wishes import Rows, Wish
+from langsteer.vllm.wishes import PairRows, Wish
 
 
 @cache
@@ -34,10 +34,10 @@ def space() -> Space:
     return fit(model, Corpus(tuple(texts), "c"), Reading(keep=keep_for(["erasure"])))
 
 
-def rows(tmp_path: Path, source: str | None = None, **point: Any) -> Rows:
+def rows(tmp_path: Path, source: str | None = None, **point: Any) -> PairRows:
     chosen = OperatingPoint(layers=(1,), **point)
     space().with_operating_point(chosen).save(tmp_path / "s.safetensors")
-    return Rows.of(str(tmp_path / "s.safetensors"), source)
+    return PairRows.of(str(tmp_path / "s.safetensors"), source)
 
 
 class Layer(nn.Module):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from langsteer.edits.scope import Scope
 from langsteer.edits.table import EditTable
 from langsteer.errors import ModelError, SteeringError
-from langsteer.vllm.wishes import Rows, Wish
+from langsteer.vllm.wishes import PairRows, Wish
 
 PATHS = ("model.layers", "language_model.model.layers", "model.decoder.layers", "transformer.h")
 PREFIX = "_langsteer_"
@@ -32,11 +32,11 @@ class Scheduled:
 class GraphTable:
     """Buffers on the layers that are edited, which a forward hook adds in the compiled graph.
 
-    `tokens` is the most that one step can have. Rows are filled before each forward; all of them
+    `tokens` is the most that one step can have. PairRows are filled before each forward; all of them
     are 0 at first, which does nothing.
     """
 
-    def __init__(self, model: nn.Module, rows: Rows, tokens: int, device: torch.device) -> None:
+    def __init__(self, model: nn.Module, rows: PairRows, tokens: int, device: torch.device) -> None:
         self._scopes = [Scope(), *(edit.scope for edit in rows.edits)]
         self._bos = _bos(model)
         self._rows_here = torch.zeros(tokens, dtype=torch.int64)

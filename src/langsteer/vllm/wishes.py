@@ -32,7 +32,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Rows:
+class PairRows:
     """The edits of all ordered pairs of the languages of a space, one a row."""
 
     space: Space
@@ -41,7 +41,7 @@ class Rows:
     default_source: str | None
 
     @classmethod
-    def of(cls, path: str, default_source: str | None = None) -> Rows:
+    def of(cls, path: str, default_source: str | None = None) -> PairRows:
         """The rows of a space at its operating point.
 
         Raises:
@@ -110,9 +110,9 @@ class Rows:
 
 
 @cache
-def rows_of_environment() -> Rows:
+def rows_of_environment() -> PairRows:
     """The rows of the space that `LANGSTEER_SPACE` names, read once in a process."""
     path = os.environ.get(SPACE, "")
     if not path:
         raise LangsteerError(f"{SPACE} is not set")
-    return Rows.of(path, os.environ.get(SOURCE) or None)
+    return PairRows.of(path, os.environ.get(SOURCE) or None)
