@@ -32,8 +32,8 @@ class Scheduled:
 class GraphTable:
     """Buffers on the layers that are edited, which a forward hook adds in the compiled graph.
 
-    `tokens` is the most that one step can have. PairRows are filled before each forward; all of them
-    are 0 at first, which does nothing.
+    `tokens` is the most that one step can have. Their rows are filled before each forward; all of
+    them are 0 at first, which does nothing.
     """
 
     def __init__(self, model: nn.Module, rows: PairRows, tokens: int, device: torch.device) -> None:
