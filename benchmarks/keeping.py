@@ -2,45 +2,57 @@
 
     python benchmarks/keeping.py MODEL --corpus FOLDER
 
-A chat model is sent sentences in ten languages, held-out ones of the corpus, as messages without
-any request. Counted are answers in the language of the message, as far as the detector can tell,
-with 95 % intervals (Wilson, 1927), without an edit and with that of `serve --keep-language`: the
-target less the mean of all languages, only while the guard reads another language. The space is
-fitted on other sentences, in the chat template, at 60 % of the depth unless a layer is given.
+A chat model has a text in English or Chinese as its system message, as an application would give
+it a document, and is asked in one of ten languages what it is about. Counted are answers in the
+language of the question, as far as the detector can tell, with 95 % intervals (Wilson, 1927):
+without an edit, and with that of `serve --keep-language`, the target less the mean of all while the
+guard reads another language. The space is fitted on other texts, in the chat template. Layer and
+strength are chosen on half of the questions and measured on the other half.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-from dataclasses import replace
+import sys
+from collections import Counter
+from pathlib import Path
 
 from langsteer.data.corpus import Corpus, read_corpus
-from langsteer.engines.transformers.chat import ChatOptions
 from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.model import Model
 from langsteer.fitting.fit import fit
 from langsteer.fitting.reading import Reading
 from langsteer.serving.steering import KEEPING
-from langsteer.space.space import OperatingPoint
+from langsteer.space.space import OperatingPoint, Space
 from langsteer.text.detect import default_detector
 
+sys.path.insert(0, str(Path(__file__).parent / "real"))
+from confusion_task import ASKED, DRIFTS
+
 LANGUAGES = ["ar", "de", "en", "es", "fr", "hi", "ja", "pt", "ru", "zh"]
+Item = tuple[str, str, str]
+"""The text, the language of the question, and that of the text."""
 
 
-def parts(path: str, fitted: int, asked: int) -> tuple[Corpus, list[tuple[str, str]]]:
-    """Texts to fit on, and others to ask: (text, language)."""
+def parts(path: str, fitted: int, asked: int) -> tuple[Corpus, list[Item]]:
+    """Texts to fit on, and documents of others with the languages to ask in."""
     corpus = read_corpus(path).select(LANGUAGES)
-    texts, prompts = [], []
-    seen: dict[str, int] = dict.fromkeys(LANGUAGES, 0)
+    seen: Counter[str] = Counter()
+    texts, documents = [], {tag: list[str]() for tag in DRIFTS}
     for text in corpus.texts:
         number = seen[text.language]
         seen[text.language] += 1
         if number < fitted:
             texts.append(text)
-        elif fitted + 200 <= number < fitted + 200 + asked:
-            prompts.append((text.text, text.language))
-    return Corpus(tuple(texts), "fit"), prompts
+        elif number >= fitted + 200 and text.language in DRIFTS:
+            documents[text.language].append(text.text)
+    items = []
+    for number in range(asked):
+        drift = DRIFTS[number // len(LANGUAGES) % 2]
+        start = 3 * number
+        items.append((" ".join(documents[drift][start : start + 3]), LANGUAGES[number % 10], drift))
+    return Corpus(tuple(texts), "fit"), [one for one in items if one[1] != one[2]]
 
 
 def interval(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
@@ -51,50 +63,67 @@ def interval(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
     return 100 * (middle - half), 100 * (middle + half)
 
 
+class Bench:
+    """A model with a space, and how its answers are judged."""
+
+    def __init__(self, model: Model, space: Space, tokens: int) -> None:
+        self.model, self.space, self.tokens = model, space, tokens
+        self.detector = default_detector(LANGUAGES)
+
+    def run(self, name: str, items: list[Item], point: OperatingPoint | None) -> float:
+        """Ask, print, and return the share in the right language."""
+        edits = None
+        if point is not None:
+            made = {
+                language: self.space.edit(None, language, point=point, guard=True)
+                for language in LANGUAGES
+            }
+            edits = [made[language] for _, language, _ in items]
+        answers = self.model.chat(
+            [
+                [{"role": "system", "content": text}, {"role": "user", "content": ASKED[language]}]
+                for text, language, _ in items
+            ],
+            edits,
+            Generation(self.tokens),
+        )
+        found = [one.language for one in self.detector.detect_many(answers)]
+        right = [one == language for one, (_, language, _) in zip(found, items, strict=True)]
+        missed = Counter(
+            language for one, (_, language, _) in zip(right, items, strict=True) if not one
+        )
+        low, high = interval(sum(right), len(right))
+        share = 100 * sum(right) / len(right)
+        said = f"{share:.1f} % [{low:.0f}-{high:.0f}] of {len(items)}; missed: {dict(missed)}"
+        print(f"{name}: {said}", flush=True)
+        return share
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model")
     parser.add_argument("--corpus", required=True)
-    parser.add_argument("--fitted", type=int, default=100)
-    parser.add_argument("--asked", type=int, default=12)
-    parser.add_argument("--tokens", type=int, default=48)
-    parser.add_argument("--layer", type=int)
-    parser.add_argument("--strength", type=float, default=1.0)
+    parser.add_argument("--fitted", type=int, default=60)
+    parser.add_argument("--asked", type=int, default=80)
+    parser.add_argument("--tokens", type=int, default=32)
+    parser.add_argument("--layers", type=float, nargs="+", default=[0.45, 0.6], help="of the depth")
+    parser.add_argument("--strengths", type=float, nargs="+", default=[1.0, 2.0])
     options = parser.parse_args()
     model = Model.from_pretrained(options.model)
-    corpus, prompts = parts(options.corpus, options.fitted, options.asked)
-    space = fit(model, corpus, Reading(chat="assistant"))
-    point = space.default_point()
-    layers = point.layers if options.layer is None else (options.layer,)
-    point = replace(point, layers=layers, strength=options.strength, estimator=KEEPING)
-    detector = default_detector(LANGUAGES)
-    edits = {
-        language: space.edit(None, language, point=_generated(point), guard=True)
-        for language in LANGUAGES
-    }
-    for name, given in (
-        ("without", None),
-        ("with keep-language", [edits[language] for _, language in prompts]),
-    ):
-        answers = model.generate(
-            [text for text, _ in prompts], given, Generation(options.tokens), chat=ChatOptions()
-        )
-        found = [one.language for one in detector.detect_many(answers)]
-        right = [one == language for one, (_, language) in zip(found, prompts, strict=True)]
-        missed: dict[str, int] = {}
-        for one, (_, language) in zip(right, prompts, strict=True):
-            missed[language] = missed.get(language, 0) + (not one)
-        low, high = interval(sum(right), len(right))
-        share = 100 * sum(right) / len(right)
-        print(f"{name}: {share:.1f} % [{low:.0f}-{high:.0f}] of {len(prompts)}; missed: {missed}")
-    for language, edit in edits.items():
-        stats = edit.guard.stats if edit.guard is not None else None
-        if stats is not None and stats.selected:
-            print(f"  {language}: edited {100 * stats.acted / stats.selected:.0f} % of positions")
-
-
-def _generated(point: OperatingPoint) -> OperatingPoint:
-    return replace(point, scope="generated")
+    corpus, items = parts(options.corpus, options.fitted, options.asked)
+    bench = Bench(model, fit(model, corpus, Reading(chat="assistant")), options.tokens)
+    tuned, tested = items[::2], items[1::2]
+    points = [
+        OperatingPoint((round(part * (model.depth - 1)),), strength, "generated", KEEPING)
+        for part in options.layers
+        for strength in options.strengths
+    ]
+    best = max(
+        points,
+        key=lambda one: bench.run(f"layer {one.layers[0]}, strength {one.strength}", tuned, one),
+    )
+    bench.run("without", tested, None)
+    bench.run(f"with keep-language, layer {best.layers[0]}, {best.strength}", tested, best)
 
 
 if __name__ == "__main__":
