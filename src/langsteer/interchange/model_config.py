@@ -34,6 +34,8 @@ def config_of(model: str) -> Any:
     path = Path(model)
     if path.exists() and not (path / "config.json").is_file():
         raise ModelError(f"{model} is no folder of a model: there is no config.json in it.")
+    if not path.exists() and model.startswith(("/", "./", "../", "~")):
+        raise ModelError(f"there is no folder {model}. Name that of the model with --model.")
     logging.getLogger("transformers.configuration_utils").setLevel(logging.ERROR)
     try:
         return AutoConfig.from_pretrained(model, trust_remote_code=False)
