@@ -2,11 +2,10 @@
 
     python benchmarks/keeping.py MODEL --corpus FOLDER
 
-A chat model has a text in English or Chinese as its system message, as an application would give
-it a document, and is asked in one of ten languages what it is about. Counted are answers in the
-language of the question, as far as the detector can tell, with 95 % intervals (Wilson, 1927):
-without an edit, and with that of `serve --keep-language`, the target less the mean of all while the
-guard reads another language. The space is fitted on other texts, in the chat template. Layer and
+A conversation with a chat model has been in English or Chinese for two turns, and then the user
+asks in one of ten languages. Counted are answers in the language of the question, as far as the
+detector can tell, with 95 % intervals (Wilson, 1927): without an edit, and with that of
+`serve --keep-language`. The space is fitted on other texts, in the chat template. Layer and
 strength are chosen on half of the questions and measured on the other half.
 """
 
@@ -23,16 +22,16 @@ from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.model import Model
 from langsteer.fitting.fit import fit
 from langsteer.fitting.reading import Reading
-from langsteer.serving.steering import KEEPING
+from langsteer.serving.steering import DRIFTS, keeping
 from langsteer.space.space import OperatingPoint, Space
 from langsteer.text.detect import default_detector
 
 sys.path.insert(0, str(Path(__file__).parent / "real"))
-from confusion_task import ASKED, DRIFTS
+from confusion_task import ASKED
 
 LANGUAGES = ["ar", "de", "en", "es", "fr", "hi", "ja", "pt", "ru", "zh"]
-Item = tuple[str, str, str]
-"""The text, the language of the question, and that of the text."""
+Item = tuple[list[str], str, str]
+"""Sentences, the language of the question, and that of the sentences."""
 
 
 def parts(path: str, fitted: int, asked: int) -> tuple[Corpus, list[Item]]:
@@ -51,7 +50,7 @@ def parts(path: str, fitted: int, asked: int) -> tuple[Corpus, list[Item]]:
     for number in range(asked):
         drift = DRIFTS[number // len(LANGUAGES) % 2]
         start = 3 * number
-        items.append((" ".join(documents[drift][start : start + 3]), LANGUAGES[number % 10], drift))
+        items.append((documents[drift][start : start + 3], LANGUAGES[number % 10], drift))
     return Corpus(tuple(texts), "fit"), [one for one in items if one[1] != one[2]]
 
 
@@ -74,15 +73,18 @@ class Bench:
         """Ask, print, and return the share in the right language."""
         edits = None
         if point is not None:
-            made = {
-                language: self.space.edit(None, language, point=point, guard=True)
-                for language in LANGUAGES
-            }
+            made = {language: keeping(self.space, language, point) for language in LANGUAGES}
             edits = [made[language] for _, language, _ in items]
         answers = self.model.chat(
             [
-                [{"role": "system", "content": text}, {"role": "user", "content": ASKED[language]}]
-                for text, language, _ in items
+                [
+                    {"role": "user", "content": f"{ASKED[drift]}\n\n{text[0]}"},
+                    {"role": "assistant", "content": text[1]},
+                    {"role": "user", "content": f"{ASKED[drift]}\n\n{text[2]}"},
+                    {"role": "assistant", "content": text[1]},
+                    {"role": "user", "content": ASKED[language]},
+                ]
+                for text, language, drift in items
             ],
             edits,
             Generation(self.tokens),
@@ -112,9 +114,10 @@ def main() -> None:
     model = Model.from_pretrained(options.model)
     corpus, items = parts(options.corpus, options.fitted, options.asked)
     bench = Bench(model, fit(model, corpus, Reading(chat="assistant")), options.tokens)
-    tuned, tested = items[::2], items[1::2]
+    half = len(items) // 2
+    tuned, tested = items[:half], items[half:]
     points = [
-        OperatingPoint((round(part * (model.depth - 1)),), strength, "generated", KEEPING)
+        OperatingPoint((round(part * (model.depth - 1)),), strength, "generated")
         for part in options.layers
         for strength in options.strengths
     ]

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from langsteer.edits.edit import Edit
-from langsteer.edits.guard import GuardStats
+from langsteer.edits.guard import Guard, GuardStats
 from langsteer.engines.transformers.chat import Rendered
 from langsteer.engines.transformers.source import source_languages
 from langsteer.errors import LangsteerError, LanguageError, SteeringError
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 KEEPING = "centred"
 """The estimator of an edit that keeps a language: it needs no source, as any may drift in."""
+DRIFTS = ("en", "zh")
+"""What models drift into. A guard that told a language from its neighbours, too, would act on right
+answers: Portuguese is hard to tell from Spanish token by token."""
 
 
 class UnknownNameError(LangsteerError):
@@ -171,10 +174,22 @@ def _kept(space: Space, request: SteeringFields, spoken: str | None) -> Wanted:
     stats = GuardStats()
 
     def resolve() -> Edit | None:
-        at = replace(_point(space, request), estimator=KEEPING)
-        return _counted(space.edit(None, goal, point=at, guard=True), stats)
+        return _counted(keeping(space, goal, _point(space, request)), stats)
 
     return Wanted(goal, resolve, stats)
+
+
+def keeping(space: Space, language: str, point: OperatingPoint) -> Edit:
+    """The edit that keeps answers in a language, at the place and strength of a point.
+
+    It adds the language's mean less the mean of all, only while the guard reads one of those that
+    models drift into (any other one, if the space has none of them).
+    """
+    at = replace(point, estimator=KEEPING, pairs=())
+    edit = space.edit(None, language, point=at)
+    others = [one for one in space.languages if one in DRIFTS and one != language]
+    guard = Guard.of(space.statistics, language, min(edit.maps), others=others or None)
+    return replace(edit, guard=guard)
 
 
 def _point(space: Space, request: SteeringFields) -> OperatingPoint:

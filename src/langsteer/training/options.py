@@ -13,11 +13,11 @@ from langsteer.errors import LangsteerError
 from langsteer.space.trained import SHAPES, Shape
 
 Objective = Literal["likelihood", "distillation"]
-Continuation = Literal["next", "own", "any"]
+WhatFollows = Literal["next", "own", "any"]
 Freedom = Literal["coordinates", "strengths"]
 Precision = Literal["auto", "float32", "bfloat16"]
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
-CONTINUATIONS: tuple[Continuation, ...] = get_args(Continuation)
+CONTINUATIONS: tuple[WhatFollows, ...] = get_args(WhatFollows)
 FREEDOMS: tuple[Freedom, ...] = get_args(Freedom)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 ACTING: tuple[Shape, ...] = ("roles", "targets")
@@ -70,7 +70,7 @@ class TrainingOptions:
     shape: Shape = "roles"
     objective: Objective = "likelihood"
     freedom: Freedom = "coordinates"
-    continuation: Continuation = "next"
+    continuation: WhatFollows = "next"
     same_language: float = 0.0
     separator: str = "\n"
     chat: ChatOptions = PLAIN
