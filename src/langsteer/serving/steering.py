@@ -8,8 +8,12 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+import torch
+
 from langsteer.edits.edit import Edit
 from langsteer.edits.guard import Guard, GuardStats
+from langsteer.edits.maps import Shift
+from langsteer.edits.scope import Scope
 from langsteer.engines.transformers.chat import Rendered
 from langsteer.engines.transformers.source import source_languages
 from langsteer.errors import LangsteerError, LanguageError, SteeringError
@@ -20,8 +24,6 @@ from langsteer.text.tags import choose
 if TYPE_CHECKING:
     from langsteer.engines.transformers.model import Model
 
-KEEPING = "centred"
-"""The estimator of an edit that keeps a language: it needs no source, as any may drift in."""
 DRIFTS = ("en", "zh")
 """What models drift into. A guard that told a language from its neighbours, too, would act on right
 answers: Portuguese is hard to tell from Spanish token by token."""
@@ -182,14 +184,19 @@ def _kept(space: Space, request: SteeringFields, spoken: str | None) -> Wanted:
 def keeping(space: Space, language: str, point: OperatingPoint) -> Edit:
     """The edit that keeps answers in a language, at the place and strength of a point.
 
-    It adds the language's mean less the mean of all, only while the guard reads one of those that
-    models drift into (any other one, if the space has none of them).
+    It adds the language's mean less that of those that models drift into (of all others, if the
+    space has none of them), at one layer, and only while the guard reads one of these.
     """
-    at = replace(point, estimator=KEEPING, pairs=())
-    edit = space.edit(None, language, point=at)
-    others = [one for one in space.languages if one in DRIFTS and one != language]
-    guard = Guard.of(space.statistics, language, min(edit.maps), others=others or None)
-    return replace(edit, guard=guard)
+    layer = min(point.layers)
+    drifts = [one for one in space.languages if one in DRIFTS and one != language]
+    others = drifts or [one for one in space.languages if one != language]
+    away = torch.stack([space.mean(one, layer) for one in others]).mean(0)
+    return Edit(
+        {layer: Shift((space.mean(language, layer) - away).float())},
+        point.strength,
+        Scope.parse(point.scope),
+        guard=Guard.of(space.statistics, language, layer, others=others),
+    )
 
 
 def _point(space: Space, request: SteeringFields) -> OperatingPoint:
