@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from lm_eval import simple_evaluate
 from lm_eval.api.instance import Instance
 from lm_eval.api.registry import get_model
 from lm_eval.models.huggingface import HFLM
@@ -21,7 +22,6 @@ from langsteer.errors import LangsteerError
 from langsteer.fitting.fit import fit
 from langsteer.lm_eval import SteeredLM
 from langsteer.space.space import OperatingPoint, Space
-from lm_eval import simple_evaluate
 
 PAIRS = [("ab cd", " ef"), ("a", "bc de"), ("one two three", " x")]
 
