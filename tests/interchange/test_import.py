@@ -176,7 +176,7 @@ def test_what_must_be_said_is_asked_for(model: str, tmp_path: Path) -> None:
         (
             [direction],
             ImportOptions(model=str(tmp_path / "no"), source="en", target="de"),
-            "cannot be read",
+            "there is no folder",
         ),
         ([tmp_path], ImportOptions(), "is no file"),
         ([tmp_path / "none"], ImportOptions(), "is no file"),
