@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import pytest
 import torch
+import uvicorn
 from fastapi.testclient import TestClient
 
 import tiny
@@ -27,8 +32,6 @@ TEMPLATE = (
 
 @cache
 def model() -> Model:
-    tokenizer = tiny.tokenizer().__class__.from_pretrained  # a copy, so that others keep theirs
-    del tokenizer
     own = tiny.make("llama")
     with torch.no_grad():
         for direction, letters in zip(torch.eye(tiny.WIDTH), LETTERS.values(), strict=False):
@@ -62,3 +65,19 @@ def client() -> Iterator[TestClient]:
     limits = Limits(tokens=64, body=20_000, queue=64, rows=8)
     with TestClient(create_app(served(), Settings(limits=limits))) as found:
         yield found
+
+
+@contextmanager
+def listening(settings: Settings) -> Iterator[str]:
+    """The address of a server in a thread of its own."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        app = create_app(served(), settings)
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None))
+        run = threading.Thread(
+            target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True
+        )
+        run.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        run.join(10)

@@ -5,34 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import socket
 import subprocess
-import threading
 from collections.abc import Iterator
 
 import openai
 import pytest
-import uvicorn
 
 from langsteer.engines.transformers.generation import Generation
-from langsteer.serving.app import create_app
 from langsteer.serving.settings import Settings
-from serving.conftest import model, served, space
+from serving.conftest import listening, model, space
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        app = create_app(served(), Settings(("key",)))
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None))
-        run = threading.Thread(
-            target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True
-        )
-        run.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        run.join(10)
+    with listening(Settings(("key",))) as found:
+        yield found
 
 
 def alone(text: str) -> str:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
-import socket
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import uvicorn
 from playwright.sync_api import Page, Route, expect, sync_playwright
 
-from langsteer.serving.app import create_app
 from langsteer.serving.settings import Settings
-from serving.conftest import served
+from serving.conftest import listening
 
 pytestmark = pytest.mark.slow
 CHROMIUM = shutil.which("chromium")
@@ -27,17 +22,8 @@ ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-backgroun
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """A server in a thread of its own."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        app = create_app(served(), Settings())
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None))
-        run = threading.Thread(
-            target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True
-        )
-        run.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        run.join(10)
+    with listening(Settings()) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from langsteer.cli.scoring import ARROWS, shown_estimate
 from langsteer.cli.terminal import escaped
-from langsteer.evaluation.aggregate import Estimate, Rate
+from langsteer.evaluation.aggregate import Estimate, Rate, percent
 from langsteer.evaluation.conditions import CONDITIONS, STEERED
 from langsteer.evaluation.cost import cost_lines
 from langsteer.evaluation.evaluate import Evaluation
@@ -95,8 +95,3 @@ def metrics_table(metrics: Mapping[str, Mapping[str, Estimate]]) -> Table:
 def _shown(one: Estimate | None, interval: bool) -> str:
     text = percent(one) if one is None or isinstance(one, Rate) else shown_estimate(one)
     return escaped(text) if interval else text.split(" [", 1)[0]
-
-
-def percent(rate: Rate | None) -> str:
-    """A rate in percent with its interval; a dash for None."""
-    return "–" if rate is None else rate.percent()

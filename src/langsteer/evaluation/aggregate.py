@@ -52,6 +52,11 @@ class Rate(Estimate):
         return f"{100 * self.value:.1f}{sign} [{low}–{high}]"
 
 
+def percent(rate: Rate | None) -> str:
+    """A rate in percent with its interval; a dash for None."""
+    return "\N{EN DASH}" if rate is None else rate.percent()
+
+
 def harmonic_mean(language: Floats, meaning: Floats) -> Floats:
     """2ab / (a + b), and 0 where both are 0; any broadcastable shapes."""
     total = language + meaning

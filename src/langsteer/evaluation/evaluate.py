@@ -12,7 +12,7 @@ from langsteer.data.prompts import PromptSet
 from langsteer.engines.transformers.chat import ChatOptions
 from langsteer.engines.transformers.model import Model
 from langsteer.errors import LangsteerError
-from langsteer.evaluation.aggregate import Estimate, Rate
+from langsteer.evaluation.aggregate import Estimate, Rate, percent
 from langsteer.evaluation.cases import Outcome, cases, neutral_cases, ordered_pairs, sample_cases
 from langsteer.evaluation.conditions import CONDITIONS, STEERED, Condition
 from langsteer.evaluation.cost import Cost, cost
@@ -114,7 +114,7 @@ class Evaluation:
     def _repr_html_(self) -> str:
         """What a notebook shows: the shares of every family under every condition."""
         rows = [
-            (family, condition, *(_percent(rate) for rate in _rates(found)))
+            (family, condition, *(percent(rate) for rate in _rates(found)))
             for family, conditions in self.families.items()
             for condition, found in conditions.items()
         ]
@@ -243,10 +243,6 @@ def _metrics(
 
 def _rates(found: Scores) -> tuple[Rate | None, ...]:
     return found.language_rate, found.meaning, found.both
-
-
-def _percent(rate: Rate | None) -> str:
-    return "\N{EN DASH}" if rate is None else rate.percent()
 
 
 def _scores_as_json(found: Scores) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,10 +85,7 @@ def write_changed(source: CheckpointFiles, change: Change, out: Path) -> None:
     Raises:
         SteeringError: `out` is there already, or cannot be written; then nothing is left behind.
     """
-    require_free(out)
-    part = out.with_name(f".{out.name}.{uuid4().hex[:8]}.part")
-    try:
-        part.mkdir(parents=True)
+    with whole_folder(out) as part:
         _copy_rest(source.folder, part)
         (part / "config.json").write_text(json.dumps(change.config, indent=2), encoding="utf-8")
         where: dict[str, str] = {}
@@ -106,6 +104,20 @@ def write_changed(source: CheckpointFiles, change: Change, out: Path) -> None:
                 _save(added, part / _ADDED, where)
             index = {"metadata": {}, "weight_map": where}
             (part / _INDEX).write_text(json.dumps(index, indent=2), encoding="utf-8")
+
+
+@contextmanager
+def whole_folder(out: Path) -> Iterator[Path]:
+    """A folder to write into, which becomes `out` when all is written.
+
+    Raises:
+        SteeringError: `out` is there already, or cannot be written; then nothing is left behind.
+    """
+    require_free(out)
+    part = out.with_name(f".{out.name}.{uuid4().hex[:8]}.part")
+    try:
+        part.mkdir(parents=True)
+        yield part
         part.rename(out)
     except OSError as error:
         raise SteeringError(

@@ -49,4 +49,4 @@ def write(edit: Edit, path: Path, origin: Origin) -> Exported:
     return Exported((path, beside), (note,), f"the request's extra body: {beside}")
 
 
-EXPORTER = Exporter("easysteer", "", "a vector of EasySteer (GGUF) and its request", write, True)
+EXPORTER = Exporter("easysteer", "", "a vector of EasySteer (GGUF) and its request", write)

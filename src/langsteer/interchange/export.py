@@ -49,7 +49,7 @@ def export(
         SteeringError: the format is unknown, or it cannot say what the edit does.
         LangsteerError: the file cannot be written.
     """
-    exporter = _by_suffix(path) if format is None else by_name(format)
+    exporter = _by_suffix(path) if format is None else _by_name(format)
     found = exporter.write(edit, path, origin or Origin())
     notes = list(found.notes)
     if edit.scope.spare_bos:  # as few other engines do
@@ -57,8 +57,7 @@ def export(
     return replace(found, notes=tuple(notes))
 
 
-def by_name(name: str) -> Exporter:
-    """The exporter of a format. `SteeringError` if there is none."""
+def _by_name(name: str) -> Exporter:
     if name not in EXPORTERS:
         near = difflib.get_close_matches(name, EXPORTERS, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""

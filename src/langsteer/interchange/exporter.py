@@ -35,11 +35,10 @@ class Exported:
 class Exporter:
     """A format: its name, the suffix of its files, one line about it, and what writes it.
 
-    Without a suffix the format must be named. One that `scopes` writes the scope of an edit down.
+    Without a suffix the format must be named.
     """
 
     name: str
     suffix: str
     summary: str
     write: Callable[[Edit, Path, Origin], Exported]
-    scopes: bool = False

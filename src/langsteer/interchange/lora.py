@@ -9,9 +9,7 @@ model did. An adapter of rank 1 has the edit in that column.
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
-from uuid import uuid4
 
 import torch
 from safetensors.torch import save_file
@@ -20,7 +18,13 @@ from torch import Tensor
 from langsteer.data.files import spoken
 from langsteer.edits.edit import Edit
 from langsteer.errors import SteeringError
-from langsteer.interchange.checkpoint import Change, CheckpointFiles, require_free, write_changed
+from langsteer.interchange.checkpoint import (
+    Change,
+    CheckpointFiles,
+    require_free,
+    whole_folder,
+    write_changed,
+)
 from langsteer.interchange.constants import constants
 from langsteer.interchange.exporter import Exported, Exporter, Origin
 from langsteer.interchange.rebuilt import BIASED, as_llama, kind_of
@@ -121,18 +125,9 @@ def _write_adapter(path: Path, base: Path, vectors: dict[int, Tensor], neuron: i
         "fan_in_fan_out": False,
         "inference_mode": True,
     }
-    part = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
-    try:
-        part.mkdir(parents=True)
+    with whole_folder(path) as part:
         save_file(tensors, part / "adapter_model.safetensors", metadata={"format": "pt"})
         (part / "adapter_config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
-        part.rename(path)
-    except OSError as error:
-        raise SteeringError(
-            f"{spoken(path)} cannot be written: {error.strerror or error}"
-        ) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 EXPORTER = Exporter("lora", "", "a LoRA adapter and its base, for multi-LoRA servers", write)

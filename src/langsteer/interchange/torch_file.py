@@ -26,7 +26,7 @@ def load_torch(path: Path) -> Any:
     # Whatever a hostile file makes torch raise is its own fault: nothing of it has been run.
     except Exception as error:
         said = str(error)
-        if "weights_only" in said or "Unsupported global" in said or "unsupported operand" in said:
+        if "weights_only" in said or "Unsupported global" in said:
             raise SpaceError(
                 "it holds Python objects beside tensors, which would have to be run to be read. "
                 "Save the tensors alone: torch.save({layer: vector}, FILE)"

@@ -13,6 +13,7 @@ from lm_eval.models.huggingface import HFLM
 from langsteer.edits.edit import Edit
 from langsteer.engines.transformers.generation import Generation
 from langsteer.engines.transformers.model import Model
+from langsteer.engines.transformers.stopping import before
 from langsteer.errors import LangsteerError
 from langsteer.space.point import OperatingPoint
 from langsteer.space.space import Space
@@ -132,7 +133,7 @@ class SteeredLM(HFLM):  # type: ignore[misc]
                 [requests[row].args[0] for row in rows], self._steering, options, stop=stops
             )
             for row, text, ends in zip(rows, texts, stops, strict=True):
-                found[row] = _without(text, ends)
+                found[row] = before(text, ends)
                 self.cache_hook.add_partial("generate_until", requests[row].args, found[row])
         return found
 
@@ -155,8 +156,3 @@ def _generation(asked: dict[str, Any], most: int) -> Generation:
 def _stops(until: Any) -> list[str]:
     given = [until] if isinstance(until, str) else list(until or ())
     return [one for one in given if one]
-
-
-def _without(text: str, stops: list[str]) -> str:
-    ends = [text.index(stop) for stop in stops if stop in text]
-    return text[: min(ends)] if ends else text

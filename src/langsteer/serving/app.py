@@ -25,7 +25,7 @@ from langsteer.engines.transformers.chat import PLAIN, ChatOptions, Rendered, re
 from langsteer.engines.transformers.continuous import can_decode
 from langsteer.engines.transformers.decoding import Continuation
 from langsteer.engines.transformers.encoding import check_prompt
-from langsteer.engines.transformers.generation import SEEDS, end_tokens
+from langsteer.engines.transformers.generation import SEEDS, end_tokens, own_stops
 from langsteer.engines.transformers.sampling import Sampling, row_seeds
 from langsteer.errors import LangsteerError, ModelError, SteeringError
 from langsteer.serving.boundary import Boundary, error_body
@@ -101,9 +101,7 @@ class Server:
         wants = [
             wanted(self.served, request, prompt, spoken, keep=keep and chat) for prompt in prompts
         ]
-        stops = request.stops()
-        own = getattr(self.served.model.hf.generation_config, "stop_strings", None) or ()
-        stops += (own,) if isinstance(own, str) else tuple(own)
+        stops = request.stops() + own_stops(self.served.model)
         jobs = [
             Job(row, Wording(self.served.model.tokenizer, stops), want.resolve)
             for row, want in zip(self._rows(request, prompts), wants, strict=True)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from transformers import PreTrainedTokenizerBase
 
+from langsteer.engines.transformers.stopping import before
+
 _OPEN = "\N{REPLACEMENT CHARACTER}"
 """What the first bytes of a character look like until the rest is there."""
 
@@ -48,14 +50,13 @@ class Wording:
         if self.stopped:
             return ""
         whole = self._held + more
-        ends = [whole.index(stop) for stop in self._stops if stop in whole]
-        if ends:
+        shown = before(whole, self._stops)
+        if len(shown) < len(whole):
             self.stopped, self._held = True, ""
-            shown = whole[: min(ends)]
-        else:
-            keep = max((_begun(whole, stop) for stop in self._stops), default=0)
-            shown, self._held = whole[: len(whole) - keep], whole[len(whole) - keep :]
-        return shown
+            return shown
+        keep = max((_begun(whole, stop) for stop in self._stops), default=0)
+        self._held = whole[len(whole) - keep :]
+        return whole[: len(whole) - keep]
 
     def _decode(self, tokens: Sequence[int]) -> str:
         return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections import deque
 from collections.abc import Sequence
 from threading import Condition, Thread
@@ -35,7 +34,6 @@ class Worker:
         self._change = Condition()
         self._stopping = False
         self._thread = Thread(target=self._run, name="langsteer-model", daemon=True)
-        self.steps = 0
 
     def start(self) -> None:
         """Begin to answer."""
@@ -101,7 +99,6 @@ class Worker:
             self._admit(entering)
         if self._decoder.rows:
             self._decoder.step()
-            self.steps += 1
             self._push()
 
     def _entering(self) -> list[Job]:
@@ -166,13 +163,3 @@ class Worker:
             job.fail(error)
         self._decoder.drop([job.row for job in jobs])
         self._running.clear()
-
-
-def wait_idle(worker: Worker, seconds: float = 10.0) -> bool:
-    """Whether within this time nothing runs and nothing waits."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if not worker.waiting and not worker.running:
-            return True
-        time.sleep(0.01)
-    return False

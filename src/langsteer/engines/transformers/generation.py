@@ -261,8 +261,7 @@ def _stops(
     model: Model, stop: Sequence[str | Sequence[str] | None] | None, count: int
 ) -> list[tuple[str, ...]]:
     """The strings that end each text: its own, and those of the checkpoint."""
-    own = getattr(model.hf.generation_config, "stop_strings", None) or ()
-    always = (own,) if isinstance(own, str) else tuple(own)
+    always = own_stops(model)
     given = [None] * count if stop is None else list(stop)
     if len(given) != count:
         raise SteeringError(f"{len(given)} stop strings were given for {count} prompts")
@@ -291,6 +290,12 @@ def _batches(
         batch.append(row)
     if batch:
         yield batch
+
+
+def own_stops(model: Model) -> tuple[str, ...]:
+    """The strings that end a text by the checkpoint's own settings."""
+    own = getattr(model.hf.generation_config, "stop_strings", None) or ()
+    return (own,) if isinstance(own, str) else tuple(own)
 
 
 def end_tokens(model: Model) -> list[int]:

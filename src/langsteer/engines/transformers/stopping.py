@@ -51,6 +51,11 @@ def stopped(
     return any(stop in text for stop in stops)
 
 
+def before(text: str, stops: Sequence[str]) -> str:
+    """The text before the string that begins first; all of it where there is none."""
+    return text[: min((text.index(stop) for stop in stops if stop in text), default=len(text))]
+
+
 def up_to(text: str, stops: Sequence[str]) -> str:
     """The text up to the end of the string that ends first; all of it where there is none."""
     ends = [text.index(stop) + len(stop) for stop in stops if stop in text]
