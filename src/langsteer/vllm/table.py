@@ -37,6 +37,8 @@ class GraphTable:
     """
 
     def __init__(self, model: nn.Module, rows: PairRows, tokens: int, device: torch.device) -> None:
+        self._edits = rows.edits
+        self._here: list[nn.Module] = []
         self._scopes = [Scope(), *(edit.scope for edit in rows.edits)]
         self._bos = _bos(model)
         self._rows_here = torch.zeros(tokens, dtype=torch.int64)
@@ -60,6 +62,7 @@ class GraphTable:
             layer = layers[at]
             if type(layer).__name__ == "PPMissingLayer":  # it runs in another process
                 continue
+            self._here.append(layer)
             held = {
                 "shifts": one.shifts,
                 "left": one.left.T.contiguous(),
@@ -83,9 +86,29 @@ class GraphTable:
             rows[here] = torch.where(chosen, self._row_of[one.wish.row], 0)
             strengths[here] = one.wish.strength
         rows[at:] = 0
-        if self._rows is not rows:
-            self._rows.copy_(rows, non_blocking=True)
-            self._strengths.copy_(strengths, non_blocking=True)
+        self._copy()
+
+    def telling(self) -> int | None:
+        """The number of an edit that changes something at a layer of this process; None if none."""
+        for number, edit in enumerate(self._edits, start=1):
+            if edit.strength and any(self._changes(at, self._row_of[number]) for at in self._here):
+                return number
+        return None
+
+    def fill_all(self, number: int) -> None:
+        """Every token has the edit of this number, from 1 on, at its own strength; 0 for none."""
+        self._rows_here.fill_(self._row_of[number])
+        self._strengths_here.fill_(self._edits[number - 1].strength if number else 0.0)
+        self._copy()
+
+    def _changes(self, layer: nn.Module, row: int) -> bool:
+        own = layer.get_buffer(PREFIX + "owner") == row
+        return bool(layer.get_buffer(PREFIX + "shifts")[row].any() or own.any())
+
+    def _copy(self) -> None:
+        if self._rows is not self._rows_here:
+            self._rows.copy_(self._rows_here, non_blocking=True)
+            self._strengths.copy_(self._strengths_here, non_blocking=True)
 
     def _chosen(self, one: Scheduled) -> Tensor:
         """Which tokens of a request its scope selects [count]."""

@@ -17,6 +17,8 @@ from langsteer.text.tags import choose
 
 PREFIX = "langsteer_"
 FIELDS = ("language", "source", "strength")
+ALL_FIELDS = (*FIELDS, "guard", "keep_language", "space")
+"""What requests to `langsteer serve` say; what cannot be done here is refused, not ignored."""
 SPACE, SOURCE = "LANGSTEER_SPACE", "LANGSTEER_SOURCE"
 """Environment variables: the space, and the source of requests that name none."""
 
