@@ -173,6 +173,28 @@ def test_who_leaves_early_is_no_loss_to_the_others(family: str) -> None:
     assert text_of(rows[2]) == alone(family, TEXTS[2], 6, 12)
 
 
+@pytest.mark.parametrize("edit", [0, 2, 3, 6])
+def test_given_tokens_are_written_whatever_the_model_says(edit: int) -> None:
+    decoder = Decoder(loaded("llama"), [tiny.EOS])
+    taken = tuple(tiny.token(letter) for letter in "xyz")
+    rows = [Continuation(prompt(TEXTS[2]), edits()[edit], 9, given=taken), *(
+        Continuation(prompt(text), None, 9) for text in TEXTS[:2]
+    )]  # fmt: skip
+    decoder.admit(rows)
+    while decoder.rows:
+        decoder.step()
+    with torch.no_grad(), loaded("llama").steered(
+        edits()[edit], prompt={"input_ids": torch.tensor([prompt(TEXTS[2]).ids])}
+    ):  # fmt: skip
+        ids = [*prompt(TEXTS[2]).ids, *taken]
+        for _ in range(9 - len(taken)):
+            ids.append(int(loaded("llama").hf(torch.tensor([ids])).logits[0, -1].argmax()))
+            if ids[-1] == tiny.EOS:
+                break
+    assert rows[0].new == ids[len(prompt(TEXTS[2]).ids) :]
+    assert text_of(rows[1]) == alone("llama", TEXTS[0], 0, 9)
+
+
 @pytest.mark.parametrize(
     "own",
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -78,6 +79,8 @@ def listening(settings: Settings) -> Iterator[str]:
             target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True
         )
         run.start()
+        while not server.started and run.is_alive():
+            time.sleep(0.01)
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         server.should_exit = True
         run.join(10)

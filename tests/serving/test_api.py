@@ -9,6 +9,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from langsteer.engines.transformers.generation import Generation
+from langsteer.engines.transformers.source import source_languages
+from langsteer.serving import worker
 from langsteer.serving.app import create_app
 from langsteer.serving.settings import Limits, Settings
 from serving.conftest import model, served, space
@@ -33,8 +35,16 @@ def test_completions_are_those_of_the_model(client: TestClient) -> None:
     assert found["choices"][0]["finish_reason"] == "length"
 
 
-@pytest.mark.parametrize("how", [{"language": "fr"}, {"model": "tiny:fr"}, {"language": "fra"}])
-def test_a_request_names_its_language(how: dict[str, str], client: TestClient) -> None:
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"language": "fr"},
+        {"model": "tiny:fr"},
+        {"language": "fra"},
+        {"vllm_xargs": {"langsteer_language": "fr"}},
+    ],
+)
+def test_a_request_names_its_language(how: dict[str, Any], client: TestClient) -> None:
     found = ask(client, source="de", **how).json()
     assert found["language"] == "fr"
     assert found["choices"][0]["text"] == alone("ab ab", "fr") != alone("ab ab", None)
@@ -44,6 +54,31 @@ def test_the_source_is_read_from_the_prompt(client: TestClient) -> None:
     for prompt, source in (("abcabc", "de"), ("mnomno", "ja")):
         found = ask(client, prompt=prompt, language="fr").json()
         assert found["choices"][0]["text"] == alone(prompt, "fr", source)
+
+
+def test_sources_of_several_prompts_are_read_in_one_pass(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: list[int] = []
+
+    def counting(*args: Any) -> list[str]:
+        counts.append(len(args[1]))
+        return source_languages(*args)
+
+    monkeypatch.setattr(worker, "source_languages", counting)
+    found = ask(client, prompt=["abcabc", "mnomno", "abc"], language="fr").json()["choices"]
+    assert [one["text"] for one in found] == [
+        alone("abcabc", "fr", "de"),
+        alone("mnomno", "fr", "ja"),
+        alone("abc", "fr", "de"),
+    ]
+    assert counts == [3]
+
+
+def test_a_limit_below_the_usual_tokens_is_no_error() -> None:
+    with TestClient(create_app(served(), Settings(limits=Limits(tokens=4)))) as client:
+        found = client.post("/v1/completions", json={"model": "tiny", "prompt": "ab"})
+        assert found.json()["usage"]["completion_tokens"] == 4
 
 
 def test_strength_multiplies_and_0_is_the_unsteered_model(client: TestClient) -> None:
@@ -129,13 +164,16 @@ def test_tokens_are_prompts_too(client: TestClient) -> None:
         ({"source": "de"}, "add language"),
         ({"guard": True}, "add language"),
         ({"language": "fr", "keep_language": True}, "contradict"),
+        ({"keep_language": True}, "a message of the user"),
+        ({"vllm_xargs": {"langsteer_langauge": "fr"}}, "langsteer_language"),
+        ({"vllm_xargs": {"langsteer_language": "de"}, "language": "fr"}, "differ"),
         ({"max_tokens": 65}, "64"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"strength": "x"}, "strength"),
         ({"n": 2}, "n:"),
         ({"prompt": []}, "prompt"),
         ({"prompt": ""}, "empty"),
-        ({"prompt": [2**30]}, "embeds 300 tokens"),
+        ({"prompt": [2**30]}, "those of the model are 0 to 299"),
         ({"prompt": "a" * 500}, "context"),
         ({"temperature": -1}, "temperature"),
         ({"stop": [""]}, "stop"),
@@ -207,7 +245,7 @@ def test_spaces_come_and_go_by_name(tmp_path: Any) -> None:
         assert ask(client, language="fr", source="de", space="more").status_code == 400
 
 
-def test_keep_language_guards_the_language_of_the_last_message() -> None:
+def test_keep_language_keeps_that_of_the_last_message() -> None:
     with TestClient(create_app(served(), Settings())) as client:
         body = {
             "model": "tiny",

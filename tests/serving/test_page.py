@@ -19,6 +19,10 @@ if CHROMIUM is None:
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
+OTHER = "http://127.0.0.1:9"
+"""Another server, which the user can name."""
+
+
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """A server in a thread of its own."""
@@ -44,7 +48,9 @@ def page(address: str, browser: Any) -> Iterator[Page]:
     found.on("console", lambda line: troubles.append(line.text) if line.type == "error" else None)
     found.on(
         "request",
-        lambda asked: None if asked.url.startswith(address) else troubles.append(asked.url),
+        lambda asked: (
+            None if asked.url.startswith((address, OTHER)) else troubles.append(asked.url)
+        ),
     )
     found.goto(address)
     expect(found.locator("#language option")).to_have_count(4)
@@ -92,8 +98,48 @@ def test_every_control_is_in_the_code(page: Page) -> None:
     page.fill("#key", "secret")
     assert "Bearer $API_KEY" in code()
     assert "secret" not in code()
-    page.fill("#server", "http://127.0.0.1:9/")
-    assert "langsteer_keep_language" in code()
+    page.fill("#server", f"{OTHER}/")
+    assert f"{OTHER}/v1/chat/completions" in code()
+    page.locator("#server").blur()
+    page.get_by_text("The server does not answer").wait_for()
+
+
+def test_another_server_is_asked_the_same_way(page: Page) -> None:
+    asked: list[dict[str, Any]] = []
+    open_to_all = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*"}
+
+    def other(route: Route) -> None:
+        request = route.request
+        if request.url.endswith("/v1/models"):
+            data = [{"id": name} for name in ("big", "big:de", "big:fr")]
+            route.fulfill(status=200, json={"data": data}, headers=open_to_all)
+        elif request.url.endswith("/v1/chat/completions") and request.method == "POST":
+            asked.append(request.post_data_json)
+            piece = 'data: {"choices": [{"index": 0, "delta": {"content": "Guten Tag"}}]}\n\n'
+            body = piece + "data: [DONE]\n\n"
+            route.fulfill(
+                status=200, content_type="text/event-stream", body=body, headers=open_to_all
+            )
+        else:
+            status = 204 if request.method == "OPTIONS" else 404
+            route.fulfill(status=status, headers=open_to_all)
+
+    page.route(f"{OTHER}/**", other)
+    page.check("#keep")
+    page.click("summary")
+    page.fill("#server", OTHER)
+    page.locator("#server").blur()
+    page.get_by_text("big: 2 languages").wait_for()
+    assert page.locator("#keep").is_disabled()
+    assert page.locator("#guard").is_disabled()
+    assert page.locator("#language option").all_inner_texts()[1:] == ["German (de)", "French (fr)"]
+    page.select_option("#language", "de")
+    ask(page, "hello")
+    assert [one.get("language") for one in asked] == ["de", None]
+    assert all(one["model"] == "big" and "keep_language" not in one for one in asked)
+    page.uncheck("#chat")
+    page.get_by_text("no chat template").wait_for()
+    assert "/v1/completions" in page.locator("#curl").inner_text()
 
 
 def test_the_code_asks_what_the_page_asks(page: Page, address: str) -> None:

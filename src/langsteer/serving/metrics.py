@@ -23,6 +23,10 @@ class Counts:
             "langsteer_guard_positions", "Positions that guards let be edited, and all in scope.",
             ["kind"], registry=self.registry,
         )  # fmt: skip
+        self.begun_anew = Counter(
+            "langsteer_begun_anew", "Stretches that were written anew to keep their language.",
+            registry=self.registry,
+        )  # fmt: skip
         self.seconds = Histogram(
             "langsteer_request_seconds", "Seconds of a request.", registry=self.registry
         )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Text = Annotated[str, Field(max_length=2**20)]
 Name = Annotated[str, Field(min_length=1, max_length=256)]
+PREFIX = "langsteer_"
+STEERING = ("language", "source", "strength", "guard", "keep_language", "space")
 Token = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
@@ -52,7 +54,8 @@ class SteeringFields(Strict):
     `language` is the one to answer in; also as `MODEL:LANGUAGE`. `source` is the one that the model
     would answer in; read from the words of the prompt if None. `strength` multiplies the edit,
     `guard` lets it act only while the answer is in another language, and `keep_language` keeps to
-    the language of the user's last message. `space` names one of several spaces.
+    the language of the user's last message. `space` names one of several spaces. Requests as vLLM
+    takes them, with `langsteer_language` and so on among `vllm_xargs`, say the same.
     """
 
     model: Name
@@ -62,6 +65,7 @@ class SteeringFields(Strict):
     guard: bool | None = None
     keep_language: bool | None = None
     space: Name | None = None
+    vllm_xargs: Annotated[dict[str, str | int | float], Field(max_length=16)] | None = None
     stream: bool = False
     stream_options: StreamOptions | None = None
     temperature: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | None = None
@@ -73,6 +77,24 @@ class SteeringFields(Strict):
     presence_penalty: Literal[0] | None = None
     logit_bias: Annotated[dict[str, float], Field(max_length=0)] | None = None
     user: Text | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_extra_arguments(cls, data: Any) -> Any:
+        given = data.get("vllm_xargs") if isinstance(data, dict) else None
+        if not isinstance(given, dict):
+            return data
+        found = dict(data)
+        for name, value in given.items():
+            field = str(name).removeprefix(PREFIX)
+            if field == name or field not in STEERING:
+                known = ", ".join(PREFIX + one for one in STEERING)
+                raise ValueError(f"there is no {str(name)[:60]!r} here. There are: {known}")
+            if found.get(field) is None:
+                found[field] = value
+            elif found[field] != value:
+                raise ValueError(f"{field} and {PREFIX}{field} differ; give one of them")
+        return found
 
     def stops(self) -> tuple[str, ...]:
         """The strings that end an answer."""
@@ -88,6 +110,7 @@ class DetectRequest(Strict):
 class ChatRequest(SteeringFields):
     """The body of `/v1/chat/completions`."""
 
+    usual_tokens: ClassVar[int] = 512
     messages: Annotated[list[Message], Field(min_length=1, max_length=1024)]
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
@@ -125,6 +148,7 @@ Prompt = (
 class CompletionRequest(SteeringFields):
     """The body of `/v1/completions`."""
 
+    usual_tokens: ClassVar[int] = 16
     prompt: Prompt
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
@@ -147,4 +171,4 @@ class CompletionRequest(SteeringFields):
 
     def longest(self) -> int | None:
         """The most new tokens."""
-        return self.max_tokens or 16
+        return self.max_tokens

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-import torch
-
 from langsteer.edits.edit import Edit
-from langsteer.edits.guard import Guard, GuardStats
-from langsteer.edits.maps import Shift
-from langsteer.edits.scope import Scope
-from langsteer.engines.transformers.chat import Rendered
-from langsteer.engines.transformers.source import source_languages
-from langsteer.errors import LangsteerError, LanguageError, SteeringError
+from langsteer.edits.guard import GuardStats
+from langsteer.errors import LangsteerError, SteeringError
+from langsteer.serving.jobs import PromptReading, Resolve
+from langsteer.serving.keeping import Keeper, language_of
 from langsteer.serving.requests import SteeringFields
 from langsteer.space.space import OperatingPoint, Space
 from langsteer.text.tags import choose
 
 if TYPE_CHECKING:
     from langsteer.engines.transformers.model import Model
-
-DRIFTS = ("en", "zh")
-"""What models drift into. A guard that told a language from its neighbours, too, would act on right
-answers: Portuguese is hard to tell from Spanish token by token."""
 
 
 class UnknownNameError(LangsteerError):
@@ -91,25 +83,24 @@ class Served:
 
 @dataclass(frozen=True)
 class Wanted:
-    """The language of an answer, and what makes its edit once the prompt can be read."""
+    """The language of an answer, and what makes its edit: see `Job`."""
 
-    language: str | None
-    resolve: Callable[[], Edit | None] | None
+    language: str | None = None
+    resolve: Resolve | None = None
+    origin: PromptReading | None = None
+    keeper: Keeper | None = None
     guard: GuardStats | None = None
     """What the guard did, if there is one: filled when the answer is over."""
 
 
-def wanted(
-    served: Served, request: SteeringFields, prompt: Rendered, spoken: str | None, *, keep: bool
-) -> Wanted:
+def wanted(served: Served, request: SteeringFields, said: Sequence[str], *, keep: bool) -> Wanted:
     """What a request asks for.
 
     Args:
         served: the model with its spaces.
         request: its body.
-        prompt: the prompt as tokens.
-        spoken: the language of the user's last message, as far as its text shows it.
-        keep: whether an answer keeps that language where the request names none.
+        said: the user's messages; empty for a text to be continued.
+        keep: whether an answer keeps the language of these where the request names none.
 
     Raises:
         UnknownNameError: the model or a space is not served.
@@ -120,29 +111,28 @@ def wanted(
     keeping = request.keep_language if request.keep_language is not None else keep
     if language is not None and request.keep_language:
         raise SteeringError("language and keep_language contradict each other; give one of them")
+    if request.keep_language and not said:
+        raise SteeringError("keep_language needs a message of the user, whose language is kept")
     if language is None and not keeping:
         if request.source is not None or request.guard:
             raise SteeringError("source and guard need a language to steer to; add language")
-        return Wanted(None, None)
+        return Wanted()
     space = served.space(request.space)
     if language is None:
-        return _kept(space, request, spoken)
+        return _kept(space, request, said)
     goal = choose(language, space.languages)
-    source = None if request.source is None else choose(request.source, space.languages)
+    point = _point(space, request)
     stats = GuardStats() if request.guard else None
 
-    def resolve() -> Edit | None:
-        point = _point(space, request)
-        origin = source
-        if origin is None:
-            at = min(point.layers)
-            (origin,) = source_languages(served.model, [prompt], space, at)
-        if origin == goal:
+    def resolve(source: str | None) -> Edit | None:
+        if source == goal:
             return None
-        edit = space.edit(origin, goal, point=point, guard=stats is not None)
-        return _counted(edit, stats)
+        return _counted(space.edit(source, goal, point=point, guard=stats is not None), stats)
 
-    return Wanted(goal, resolve, stats)
+    if request.source is None:
+        return Wanted(goal, resolve, PromptReading(space, min(point.layers)), guard=stats)
+    source = choose(request.source, space.languages)
+    return Wanted(goal, lambda _: resolve(source), guard=stats)
 
 
 def _language(served: Served, request: SteeringFields) -> str | None:
@@ -165,38 +155,20 @@ def _language(served: Served, request: SteeringFields) -> str | None:
     return tag
 
 
-def _kept(space: Space, request: SteeringFields, spoken: str | None) -> Wanted:
-    """Keep to the language of the user's last message: a guard that acts only when it drifts."""
-    try:
-        goal = None if spoken is None else choose(spoken, space.languages)
-    except LanguageError:
-        goal = None
+def _kept(space: Space, request: SteeringFields, said: Sequence[str]) -> Wanted:
+    """Keep to the language of the user's last message, of those whose language is sure."""
+    languages = space.languages
+    spoken = (language_of(text, languages) for text in reversed(said))
+    goal = next((one for one in spoken if one is not None), None)
     if goal is None:
-        return Wanted(None, None)
-    stats = GuardStats()
+        return Wanted()
+    point = _point(space, request)
 
-    def resolve() -> Edit | None:
-        return _counted(keeping(space, goal, _point(space, request)), stats)
+    def edit(source: str, strength: float) -> Edit:
+        found = space.edit(source, goal, point=point)
+        return found.at(strength=found.strength * strength)
 
-    return Wanted(goal, resolve, stats)
-
-
-def keeping(space: Space, language: str, point: OperatingPoint) -> Edit:
-    """The edit that keeps answers in a language, at the place and strength of a point.
-
-    It adds the language's mean less that of those that models drift into (of all others, if the
-    space has none of them), at one layer, and only while the guard reads one of these.
-    """
-    layer = min(point.layers)
-    drifts = [one for one in space.languages if one in DRIFTS and one != language]
-    others = drifts or [one for one in space.languages if one != language]
-    away = torch.stack([space.mean(one, layer) for one in others]).mean(0)
-    return Edit(
-        {layer: Shift((space.mean(language, layer) - away).float())},
-        point.strength,
-        Scope.parse(point.scope),
-        guard=Guard.of(space.statistics, language, layer, others=others),
-    )
+    return Wanted(goal, keeper=Keeper(goal, lambda text: language_of(text, languages), edit))
 
 
 def _point(space: Space, request: SteeringFields) -> OperatingPoint:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from threading import Condition, Thread
+from typing import cast
 
 from langsteer.engines.transformers.decoding import Continuation, Decoder
 from langsteer.engines.transformers.model import Model
+from langsteer.engines.transformers.source import source_languages
 from langsteer.errors import LangsteerError
-from langsteer.serving.jobs import Job
+from langsteer.serving.jobs import Job, PromptReading
 from langsteer.serving.settings import Limits
 
 LOG = logging.getLogger("langsteer.serving")
@@ -28,7 +30,8 @@ class Worker:
     """Writes the answers of all requests in one thread, rows of different languages together."""
 
     def __init__(self, model: Model, ends: Sequence[int], limits: Limits) -> None:
-        self._decoder, self._limits = Decoder(model, ends), limits
+        self._model, self._limits = model, limits
+        self._decoder = Decoder(model, ends)
         self._waiting: deque[Job] = deque()
         self._running: dict[int, Job] = {}
         self._change = Condition()
@@ -120,36 +123,70 @@ class Worker:
         return found
 
     def _admit(self, jobs: list[Job]) -> None:
+        origins = self._origins([job for job in jobs if job.origin is not None])
         ready = []
         for job in jobs:
+            origin = origins.get(id(job))
             try:
+                if isinstance(origin, LangsteerError):
+                    raise origin
                 if job.resolve is not None:
-                    job.row.edit = job.resolve()
+                    job.row.edit = job.resolve(origin)
                 ready.append(job)
             except LangsteerError as error:
                 job.fail(error)
-        if not ready:
-            return
+        if ready:
+            self._read(ready)
+
+    def _origins(self, jobs: Sequence[Job]) -> dict[int, str | LangsteerError]:
+        """In which language each prompt would be answered: one pass for all of a space."""
+        groups = defaultdict[tuple[int, int], list[Job]](list)
+        for job in jobs:
+            origin = cast(PromptReading, job.origin)
+            groups[id(origin.space), origin.layer].append(job)
+        found: dict[int, str | LangsteerError] = {}
+        for mine in groups.values():
+            origin = cast(PromptReading, mine[0].origin)
+            try:
+                prompts = [job.row.prompt for job in mine]
+                languages = source_languages(self._model, prompts, origin.space, origin.layer)
+                found |= {id(job): one for job, one in zip(mine, languages, strict=True)}
+            except LangsteerError as error:
+                found |= {id(job): error for job in mine}
+        return found
+
+    def _read(self, jobs: list[Job]) -> None:
+        """Let the prompts in."""
         try:
-            self._decoder.admit([job.row for job in ready])
+            self._decoder.admit([job.row for job in jobs])
         except LangsteerError as error:
-            if len(ready) == 1:
-                ready[0].fail(error)
+            if len(jobs) == 1:
+                jobs[0].fail(error)
                 return
-            for job in ready:  # one of them cannot be edited as asked: the others can
-                self._admit([job])
+            for job in jobs:  # one of them cannot be edited as asked: the others can
+                self._read([job])
             return
-        self._running |= {id(job.row): job for job in ready}
+        self._running |= {id(job.row): job for job in jobs}
         self._push()
 
     def _push(self) -> None:
-        """Hand out what was written; a text that met its stop string leaves."""
+        """Hand out what was written; a text that is over leaves, and so does one to begin anew."""
         over: list[Continuation] = []
         for key, job in list(self._running.items()):
-            job.push()
-            if job.row.end is not None or job.wording.stopped:
-                over.append(job.row)
-                del self._running[key]
+            try:
+                edit = job.push()
+            except LangsteerError as error:
+                job.fail(error)
+                edit = None
+                job.cancel()
+            if edit is None and not (job.over or job.cancelled):
+                continue
+            over.append(job.row)
+            del self._running[key]
+            if edit is not None:
+                job.begin_anew(edit)
+                with self._change:
+                    self._waiting.appendleft(job)
         self._decoder.drop(over)
 
     def _drop_cancelled(self) -> None:

@@ -46,9 +46,10 @@ class Continuation:
     """A prompt with its edit, and what has been written after it.
 
     `room` is the most new tokens; `sampling` draws them, else the likeliest is taken; `stops` are
-    the strings that end the text. `new` are the tokens so far, `end` says why there are no more.
-    With a `top`, `likely` holds for each of them its log-probability, and so many of the likeliest
-    tokens with theirs, before anything is drawn.
+    the strings that end the text. `new` are the tokens so far, the first of them those of `given`
+    whatever the model says, and `end` says why there are no more. With a `top`, `likely` holds for
+    each of them its log-probability, and so many of the likeliest tokens with theirs, before
+    anything is drawn.
     """
 
     prompt: Rendered
@@ -56,6 +57,7 @@ class Continuation:
     room: int
     sampling: Sampling | None = None
     stops: Sequence[str] = ()
+    given: Sequence[int] = ()
     new: list[int] = field(default_factory=list)
     end: End | None = None
     top: int | None = None
@@ -200,9 +202,10 @@ class Decoder:
         """Add the next token to each row, and let those leave that are over."""
         over = []
         for at, (row, token) in enumerate(zip(rows, self._next(logits, rows), strict=True)):
-            row.new.append(token)
+            written = len(row.new)
+            row.new.append(row.given[written] if written < len(row.given) else token)
             if row.top is not None:
-                row.likely.append(_likely(logits[at], token, row.top))
+                row.likely.append(_likely(logits[at], row.new[-1], row.top))
             row.end = self._end(row)
             if row.end is not None:
                 over.append(row)

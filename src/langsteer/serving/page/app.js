@@ -4,7 +4,7 @@
 const $ = (id) => document.getElementById(id);
 const DETECT_EVERY = 400; // milliseconds between looks at the language of a growing answer
 
-const state = { model: "", chat: false, names: {}, messages: [], running: null };
+const state = { model: "", chat: false, names: {}, messages: [], running: null, own: true };
 
 function elsewhere() {
   return $("server").value.trim().replace(/\/+$/, "");
@@ -16,29 +16,24 @@ function headers() {
   return found;
 }
 
-// What a request says of the language; vLLM takes it among its extra arguments.
+// What a request says of the language: the same to this server and to vLLM with the plug-in.
 function steering(steered) {
   const language = $("language").value;
-  const found = {};
-  if (!steered) return elsewhere() ? {} : { keep_language: false };
-  if ($("keep").checked) found.keep_language = true;
-  else if (language) {
-    found.language = language;
-    if ($("guard").checked) found.guard = true;
-    if (!$("strength-own").checked) found.strength = Number($("strength").value);
-  }
-  if (!elsewhere() || !Object.keys(found).length) return found;
-  return { vllm_xargs: Object.fromEntries(
-    Object.entries(found).map(([name, value]) => [`langsteer_${name}`, value === true ? 1 : value])) };
+  if (!steered) return state.own ? { keep_language: false } : {};
+  if ($("keep").checked && state.own) return { keep_language: true };
+  if (!language) return {};
+  const found = { language };
+  if ($("guard").checked && state.own) found.guard = true;
+  if (!$("strength-own").checked) found.strength = Number($("strength").value);
+  return found;
 }
 
 function body(steered, stream) {
-  const model = elsewhere() ? $("model").value : state.model;
   const text = $("prompt").value.trim() || (state.messages[0] || {}).content || "Why is the sky blue?";
   const messages = state.messages.length ? state.messages : [{ role: "user", content: text }];
   const asked = state.chat ? { messages } : { prompt: messages[messages.length - 1].content };
-  return { model, ...asked, temperature: 0, max_tokens: Number($("tokens").value) || 64,
-    ...(stream ? { stream: true } : {}), ...steering(steered) };
+  return { model: $("model").value || state.model, ...asked, temperature: 0,
+    max_tokens: Number($("tokens").value) || 64, ...(stream ? { stream: true } : {}), ...steering(steered) };
 }
 
 function path() {
@@ -181,9 +176,10 @@ async function send(event) {
   turn.append(asked, answers);
   $("conversation").append(turn);
   const language = $("language").value;
-  const title = $("keep").checked ? "kept" : language ? state.names[language] || language : "unsteered";
+  const keep = $("keep").checked && state.own;
+  const title = keep ? "kept" : language ? state.names[language] || language : "unsteered";
   const places = [panel(title)];
-  if ($("beside").checked && (language || $("keep").checked)) places.push(panel("unsteered"));
+  if ($("beside").checked && (language || keep)) places.push(panel("unsteered"));
   answers.append(...places.map((one) => one.box));
   state.running = new AbortController();
   $("send").disabled = true;
@@ -215,28 +211,55 @@ async function copy(event) {
   }
 }
 
+// What the server at the address is: this one tells its languages; of another one, such as vLLM with the
+// plug-in, they are among the names of its models.
+async function known() {
+  const reply = await fetch(`${elsewhere()}/v1/languages`, { headers: headers() }).catch(() => null);
+  if (reply && reply.ok) return reply.json();
+  if (reply && reply.status === 401) return null;
+  const models = await fetch(`${elsewhere()}/v1/models`, { headers: headers() });
+  if (models.status === 401) return null;
+  if (!models.ok) throw new Error(`it answered ${models.status}`);
+  const names = (await models.json()).data.map((one) => one.id);
+  const languages = new Intl.DisplayNames(["en"], { type: "language" });
+  const data = names.filter((one) => one.startsWith(`${names[0]}:`)).map((one) => {
+    const tag = one.slice(names[0].length + 1);
+    return { tag, name: languages.of(tag) };
+  });
+  return { model: names[0], chat: $("chat").checked, data, other: true };
+}
+
 async function load() {
   try {
-    const reply = await fetch("/v1/languages", { headers: headers() });
-    if (reply.status === 401) {
+    const found = await known();
+    if (!found) {
       $("about").textContent = "This server asks for an API key: open “Server and key”.";
       return;
     }
-    const found = await reply.json();
-    state.model = found.model;
-    state.chat = found.chat;
+    Object.assign(state, { model: found.model, chat: found.chat, own: !found.other, names: {} });
     $("language").replaceChildren($("language").options[0]);
     for (const { tag, name } of found.data) {
       state.names[tag] = name;
       $("language").add(new Option(`${name} (${tag})`, tag));
     }
     $("about").textContent = `${found.model}: ${found.data.length} languages` +
+      (found.other && !found.data.length ? "; it has no plug-in, so nothing is steered there" : "") +
+      (found.other ? "; guard and keeping a language are not there" : "") +
       (found.chat ? "" : "; it has no chat template, so messages are continued as they are");
-    if (!$("model").value) $("model").value = found.model;
+    $("model").value = found.model;
   } catch (error) {
     $("about").textContent = `The server does not answer: ${error.message}.`;
   }
+  enable();
   showCode();
+}
+
+function enable() {
+  $("strength").disabled = $("strength-own").checked;
+  $("keep").disabled = !state.own;
+  const keep = $("keep").checked && state.own;
+  $("language").disabled = keep;
+  $("guard").disabled = keep || !state.own;
 }
 
 function clear() {
@@ -253,11 +276,10 @@ $("clear").addEventListener("click", clear);
 $("controls").addEventListener("submit", (event) => event.preventDefault());
 $("controls").addEventListener("input", () => {
   $("strength-value").textContent = Number($("strength").value).toFixed(1);
-  $("strength").disabled = $("strength-own").checked;
-  $("language").disabled = $("guard").disabled = $("keep").checked;
+  enable();
   showCode();
 });
-$("key").addEventListener("change", load);
+for (const id of ["key", "server", "chat"]) $(id).addEventListener("change", load);
 $("prompt").addEventListener("input", showCode);
 $("prompt").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
@@ -266,5 +288,4 @@ $("prompt").addEventListener("keydown", (event) => {
   }
 });
 document.addEventListener("click", copy);
-$("strength").disabled = true;
 load();

@@ -1,0 +1,194 @@
+"""An answer that begins in another language is begun anew, and nobody sees that."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from langsteer.edits.edit import Edit
+from langsteer.engines.transformers.chat import ChatOptions, render
+from langsteer.engines.transformers.decoding import Continuation, Decoder
+from langsteer.engines.transformers.generation import end_tokens
+from langsteer.serving import steering
+from langsteer.serving.app import create_app
+from langsteer.serving.keeping import HELD, STRENGTHS, Keeper, language_of
+from langsteer.serving.settings import Limits, Settings
+from langsteer.serving.wording import Wording
+from serving.conftest import LETTERS, model, served, space
+
+TOKENS = 4 * HELD
+CHAT = ChatOptions(enabled=True)
+
+
+def by_letters(text: str, _: tuple[str, ...] = ()) -> str | None:
+    """The language whose letters a text has most of, and if it has none, one by its bytes."""
+    counts = Counter({tag: sum(map(text.count, letters)) for tag, letters in LETTERS.items()})
+    ((tag, most),) = counts.most_common(1)
+    if most:
+        return tag
+    known = [ord(letter) for letter in text if letter.isascii() and not letter.isdigit()]
+    return list(LETTERS)[sum(known) % 3] if len(known) > 1 else None
+
+
+def keeper(said: list[str | None]) -> Keeper:
+    verdicts = iter(said)
+
+    def edit(source: str, strength: float) -> Edit:
+        return space().edit(source, "fr").at(strength=strength)
+
+    return Keeper("fr", lambda _: next(verdicts), edit)
+
+
+def test_nothing_is_judged_before_it_is_long_enough_or_over() -> None:
+    assert keeper([]).judge("", "x", HELD - 1, over=False) == "wait"
+    assert keeper(["fr"]).judge("", "x", 1, over=True) == "go"
+    assert keeper(["fr"]).judge("", "x", HELD, over=False) == "go"
+
+
+def test_what_is_not_sure_is_looked_at_again_and_then_let_go() -> None:
+    unsure = keeper([None, None, None])
+    assert unsure.judge("", "?", HELD, over=False) == "wait"
+    assert unsure.judge("", "?", 2 * HELD - 1, over=False) == "wait"
+    assert unsure.judge("", "?", 2 * HELD, over=False) == "go"
+
+
+def test_another_language_is_steered_from_more_strongly_the_second_time_and_then_let_be() -> None:
+    wrong = keeper(["de", "de", "de", "ja", "de"])
+    found = [wrong.judge("", "?", HELD, over=False) for _ in range(5)]
+    strengths = [one.strength if isinstance(one, Edit) else one for one in found]
+    assert strengths == [*STRENGTHS, "go", STRENGTHS[0], "go"]
+    assert wrong.begun_anew == 3
+
+
+def test_code_is_in_no_language() -> None:
+    for said, stretch in (("Voici :\n```python\n", "for x in y"), ("Voici", " :\n```python\nfor")):
+        assert keeper(["de"]).judge(said, stretch, HELD, over=False) == "go"
+    after = keeper(["de"]).judge("Voici :\n```\nx\n```\n", "und so", HELD, over=False)
+    assert isinstance(after, Edit)
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+    monkeypatch.setattr(steering, "language_of", by_letters)
+    limits = Limits(tokens=TOKENS, queue=64, rows=4)
+    with TestClient(create_app(served(), Settings(keep_language=True, limits=limits))) as found:
+        yield found
+
+
+def ask(client: TestClient, text: str, **fields: Any) -> Any:
+    messages = [{"role": "user", "content": text}]
+    body = {"model": "tiny", "messages": messages, "temperature": 0, "max_tokens": TOKENS}
+    return client.post("/v1/chat/completions", json={**body, **fields})
+
+
+def tokens_of(text: str, edit: Edit | None, kept: Sequence[int]) -> tuple[list[int], bool]:
+    """The tokens of an answer that goes on from some, and whether it ends by itself."""
+    prompt = render(model().tokenizer, [{"role": "user", "content": text}], CHAT)
+    row = Continuation(prompt, edit, TOKENS, given=kept)
+    decoder = Decoder(model(), end_tokens(model()))
+    decoder.admit([row])
+    while row.end is None:
+        decoder.step()
+    return row.new, row.end == "end"
+
+
+def shown(tokens: Sequence[int], *, over: bool = False) -> str:
+    words = Wording(model().tokenizer)
+    text = "".join(words.add([token]) for token in tokens)
+    return text + words.end() if over else text
+
+
+def unsteered(text: str) -> str:
+    tokens, ended = tokens_of(text, None, ())
+    return shown(tokens[:-1] if ended else tokens, over=True)
+
+
+def expected(text: str, goal: str) -> tuple[str, int]:
+    """What the answer is by the rule, and how often a stretch of it is written anew."""
+    kept, edit, tried = 0, None, Counter[str]()
+    tokens, ended = tokens_of(text, None, ())
+    while True:
+        own = tokens[:-1] if ended else tokens
+        ends = [*range(kept + HELD, len(tokens)), len(tokens)]
+        for at in ends:
+            over = at == len(tokens)
+            stretch = shown(own[:at], over=over)[len(shown(own[:kept])) :]
+            drift = by_letters(stretch)
+            if drift is None and at < kept + 2 * HELD and not over:
+                continue
+            break
+        if drift not in (None, goal) and tried[drift] < len(STRENGTHS):
+            pair = space().edit(drift, goal)
+            edit = pair.at(strength=pair.strength * STRENGTHS[tried[drift]])
+            tried[drift] += 1
+            tokens, ended = tokens_of(text, edit, tokens[:kept])
+        elif over:
+            return shown(own, over=True), tried.total()
+        else:
+            kept = at
+
+
+def test_answers_are_those_of_the_model_or_of_the_edit_from_what_it_drifted_to(
+    client: TestClient,
+) -> None:
+    again = 0
+    for text in ("abc", "abcabc a", "xyzzy", "zyx", "mnom", "mno o", "cab mn", "xx"):
+        goal = by_letters(text)
+        assert goal is not None
+        wanted, count = expected(text, goal)
+        reply = ask(client, text).json()
+        assert reply["choices"][0]["message"]["content"] == wanted
+        again += count
+    assert again >= 2  # else nothing was tested
+    counted = client.get("/metrics").text
+    assert f"langsteer_begun_anew_total {float(again)}" in counted
+
+
+def test_a_stream_shows_nothing_of_what_is_begun_anew(client: TestClient) -> None:
+    for text in ("abc", "xyzzy", "mnom"):
+        whole = ask(client, text, logprobs=True).json()["choices"][0]
+        stream = ask(client, text, logprobs=True, stream=True)
+        lines = [line.removeprefix("data: ") for line in stream.text.splitlines() if line]
+        pieces = [json.loads(line)["choices"][0] for line in lines[:-1]]
+        said = "".join(one["delta"]["content"] for one in pieces)
+        assert said == whole["message"]["content"]
+        likely = [
+            row for one in pieces if one.get("logprobs") for row in one["logprobs"]["content"]
+        ]
+        assert len(likely) == len(whole["logprobs"]["content"])
+
+
+def test_random_draws_are_the_same_when_begun_anew(client: TestClient) -> None:
+    found = {
+        ask(client, "abc", temperature=0.8, seed=3).json()["choices"][0]["message"]["content"]
+        for _ in range(3)
+    }
+    assert len(found) == 1
+
+
+def test_a_request_can_leave_its_language(client: TestClient) -> None:
+    for text in ("abc", "xyzzy", "mnom"):
+        reply = ask(client, text, keep_language=False).json()
+        assert reply["choices"][0]["message"]["content"] == unsteered(text)
+
+
+def test_the_last_message_whose_language_is_sure_counts(client: TestClient) -> None:
+    messages = [
+        {"role": "user", "content": "mnomno"},
+        {"role": "assistant", "content": "abc"},
+        {"role": "user", "content": "12?"},
+    ]
+    assert ask(client, "", messages=messages).json()["language"] == "ja"
+    assert ask(client, "12?").json()["language"] is None
+
+
+def test_the_language_of_real_text() -> None:
+    said = "Wo ist denn die Katze heute Nacht?"
+    assert language_of(said, ("de", "fr", "ja")) == "de"
+    assert language_of("夜、猫はどこにいますか。", ("de", "fr", "ja")) == "ja"
+    assert language_of(said, ()) is None
