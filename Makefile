@@ -19,9 +19,10 @@ test-fast: $(VENV)/installed-dev
 fuzz: $(VENV)/installed-dev
 	LANGSTEER_FUZZ=2000 $(BIN)/python -m pytest -n 2 tests/interchange/test_import_hostile.py
 
-# The plug-in in vLLM, against transformers.
+# The plug-in in vLLM, against transformers; both servers with clients that know nothing of langsteer.
 vllm-test: $(VENV)/installed-dev
 	$(BIN)/python tools/interop/vllm_plugin.py
+	$(BIN)/python tools/interop/servers.py
 
 # The embedded model at http://127.0.0.1:8000, or the chat model if `make models` built it.
 serve-demo: $(VENV)/installed

@@ -35,7 +35,7 @@ def serve(
         typer.Option(
             "--keep-language",
             help="Keep answers in the language of the user's last message, where a request names "
-            "none: a guard acts only when the model drifts.",
+            "none: what drifts is written anew before it is shown.",
         ),
     ] = False,
     api_key: Annotated[

@@ -54,8 +54,9 @@ class SteeringFields(Strict):
     `language` is the one to answer in; also as `MODEL:LANGUAGE`. `source` is the one that the model
     would answer in; read from the words of the prompt if None. `strength` multiplies the edit,
     `guard` lets it act only while the answer is in another language, and `keep_language` keeps to
-    the language of the user's last message. `space` names one of several spaces. Requests as vLLM
-    takes them, with `langsteer_language` and so on among `vllm_xargs`, say the same.
+    the language of the user's last message, writing anew what drifts. `space` names one of several
+    spaces. Requests as vLLM takes them, with `langsteer_language` and so on among `vllm_xargs`, say
+    the same.
     """
 
     model: Name
