@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -61,6 +62,24 @@ def python_of(engine: Engine) -> Path:
         _name(python, "vllm", f"{VLLM.requirements[0].partition('==')[2]}+cpu")
     done.write_text(wanted)
     return python
+
+
+def triton_on_cpu() -> str:
+    """The PYTHONPATH with Triton and a backend for machines without a GPU, made once."""
+    place, wanted = FOLDER / "environments" / "triton", "triton==3.9.0"
+    done, site = place / "done", (place / "site").absolute()
+    if not (done.is_file() and done.read_text() == wanted):
+        shutil.rmtree(place, ignore_errors=True)
+        pip = [python_of(VLLM), "-m", "pip", "install", "--quiet", "--no-deps"]
+        subprocess.run([*pip, "--target", site, wanted], check=True)
+        record = site / "interpreted_triton-1.dist-info"
+        record.mkdir()
+        (record / "METADATA").write_text(
+            "Metadata-Version: 2.1\nName: interpreted-triton\nVersion: 1\n"
+        )
+        (record / "entry_points.txt").write_text("[triton.backends]\ncpu = triton_on_cpu\n")
+        done.write_text(wanted)
+    return f"{site}{os.pathsep}{Path(__file__).parent.absolute()}"
 
 
 def _name(python: Path, package: str, version: str) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from langsteer.vllm.seams import EVERYWHERE, ON_CPU, ON_GPU, Seam
+from langsteer.vllm.seams import EVERYWHERE, ON_CPU, ON_GPU, WITH_TRITON, Seam
 
 NAMES = {
     "vllm/v1/core/sched/output.py": (
@@ -79,7 +79,7 @@ def troubles(wheel: zipfile.ZipFile, seams: Sequence[Seam]) -> Iterator[str]:
 def main() -> None:
     with TemporaryDirectory() as name:
         path = download(sys.argv[1] if len(sys.argv) > 1 else None, Path(name))
-        seams = (*EVERYWHERE, *ON_CPU, *ON_GPU)
+        seams = (*EVERYWHERE, *ON_CPU, *ON_GPU, *WITH_TRITON)
         with zipfile.ZipFile(path) as wheel:
             found = list(troubles(wheel, seams))
     print(*found, sep="\n", end="\n" if found else "")

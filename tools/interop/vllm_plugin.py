@@ -14,13 +14,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from environments import VLLM, python_of
+from environments import VLLM, python_of, triton_on_cpu
 from models import FAMILIES, STEPS, Said, random_model, steered
 from transformers import PreTrainedTokenizerFast
 
@@ -33,10 +35,42 @@ from langsteer.space.space import OperatingPoint, Space
 
 GOAL = 1e-4
 SOURCE = Path(__file__).parents[2] / "src"
-WAYS: dict[str, dict[str, Any]] = {
-    "eager": {"enforce_eager": True},
-    "compiled": {"enforce_eager": False},
-    "chunked prefill": {"enforce_eager": True, "max_num_batched_tokens": 32, "max_num_seqs": 8},
+
+
+@dataclass(frozen=True)
+class Way:
+    """How vLLM runs: options of its engine, and of its environment."""
+
+    options: dict[str, Any]
+    environment: Callable[[], dict[str, str]] = dict
+
+
+def second_runner() -> dict[str, str]:
+    """The second model runner needs Triton, whose kernels are interpreted here."""
+    return {
+        "VLLM_USE_V2_MODEL_RUNNER": "1",
+        "TRITON_INTERPRET": "1",
+        "PYTHONPATH": os.pathsep.join((str(SOURCE), triton_on_cpu())),
+    }
+
+
+def two_processes() -> dict[str, str]:
+    """A core for each of two processes."""
+    return {"VLLM_CPU_OMP_THREADS_BIND": "0|1"}
+
+
+EAGER: dict[str, Any] = {"enforce_eager": True}
+CHUNKS = {"max_num_batched_tokens": 32, "max_num_seqs": 8}
+WAYS = {
+    "eager": Way(EAGER),
+    "compiled": Way({"enforce_eager": False}),
+    "chunked prefill": Way(EAGER | CHUNKS),
+    "tensor parallel": Way(EAGER | {"tensor_parallel_size": 2}, two_processes),
+    "second runner": Way(EAGER, second_runner),
+    "second, chunks": Way(EAGER | CHUNKS, second_runner),
+    "second, pipeline": Way(
+        EAGER | {"pipeline_parallel_size": 2}, lambda: second_runner() | two_processes()
+    ),
 }
 
 
@@ -81,7 +115,7 @@ def wanted(folder: Path, space: Space, prompt: tuple[int, ...], extra: Any) -> S
     return steered(folder, edit, prompt, prompt_known=True)
 
 
-def compared(folder: Path, space: Space, work: Path, options: dict[str, Any]) -> tuple[float, bool]:
+def compared(folder: Path, space: Space, work: Path, way: Way) -> tuple[float, bool]:
     """The largest difference of log-probabilities, and whether all tokens are the same."""
     path = work / "space.safetensors"
     space.save(path)
@@ -89,7 +123,7 @@ def compared(folder: Path, space: Space, work: Path, options: dict[str, Any]) ->
     told = {
         "model": str(folder),
         "steps": STEPS,
-        "options": options,
+        "options": way.options,
         "requests": [{"prompt": prompt, "extra": extra} for prompt, extra in asked],
     }
     (work / "told.json").write_text(json.dumps(told))
@@ -100,6 +134,7 @@ def compared(folder: Path, space: Space, work: Path, options: dict[str, Any]) ->
         "VLLM_CPU_KVCACHE_SPACE": "1",
         "HF_HUB_OFFLINE": "1",
         "VLLM_LOGGING_LEVEL": "ERROR",
+        **way.environment(),
     }
     script, out = Path(__file__).with_name("in_vllm_plugin.py"), work / "out.json"
     done = subprocess.run(

@@ -95,16 +95,19 @@ ON_CPU = (
     ),
 )  # fmt: skip
 ON_GPU = (
-    Seam(SECOND, "GPUModelRunner", "load_model", ("self", "load_dummy_weights"), runners.loading),
-    Seam(
-        SECOND, "GPUModelRunner", "prepare_inputs", ("self", "scheduler_output"),
-        runners.preparing_second,
-    ),
     Seam(
         "vllm.v1.worker.gpu_worker", "Worker", "compile_or_warm_up_model", ("self",),
         runners.trying,
     ),
 )  # fmt: skip
+WITH_TRITON = (
+    Seam(SECOND, "GPUModelRunner", "load_model", ("self", "load_dummy_weights"), runners.loading),
+    Seam(
+        SECOND, "GPUModelRunner", "prepare_inputs", ("self", "scheduler_output"),
+        runners.preparing_second,
+    ),
+)  # fmt: skip
+"""The second runner cannot be imported without Triton."""
 
 
 def register() -> None:
@@ -115,8 +118,10 @@ def register() -> None:
         _require_version()
         rows_of_environment()
         from vllm.platforms import current_platform
+        from vllm.triton_utils import HAS_TRITON
 
-        for seam in (*EVERYWHERE, *(ON_CPU if current_platform.is_cpu() else ON_GPU)):
+        own = ON_CPU if current_platform.is_cpu() else ON_GPU
+        for seam in (*EVERYWHERE, *own, *(WITH_TRITON if HAS_TRITON else ())):
             seam.wrap()
     except Exception as error:  # vLLM would log it and serve unsteered
         end(error)
