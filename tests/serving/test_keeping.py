@@ -11,10 +11,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from langsteer.edits.edit import Edit
-from langsteer.engines.transformers.chat import ChatOptions, render
+from langsteer.engines.transformers.chat import ChatOptions, Rendered, render
 from langsteer.engines.transformers.decoding import Continuation, Decoder
 from langsteer.engines.transformers.generation import end_tokens
-from langsteer.serving import steering
+from langsteer.serving import steering, worker
 from langsteer.serving.app import create_app
 from langsteer.serving.keeping import HELD, STRENGTHS, Keeper, language_of
 from langsteer.serving.settings import Limits, Settings
@@ -25,8 +25,13 @@ TOKENS = 4 * HELD
 CHAT = ChatOptions(enabled=True)
 
 
-def by_letters(text: str, _: tuple[str, ...] = ()) -> str | None:
-    """The language whose letters a text has most of, and if it has none, one by its bytes."""
+def by_letters(text: str, _: tuple[str, ...] = (), least: float = 0.0) -> str | None:
+    """The language whose letters a text has most of, and if it has none, one by its bytes.
+
+    A text with a question mark is not sure enough to be taken by its text alone.
+    """
+    if least and "?" in text:
+        return None
     counts = Counter({tag: sum(map(text.count, letters)) for tag, letters in LETTERS.items()})
     ((tag, most),) = counts.most_common(1)
     if most:
@@ -38,8 +43,8 @@ def by_letters(text: str, _: tuple[str, ...] = ()) -> str | None:
 def keeper(said: list[str | None]) -> Keeper:
     verdicts = iter(said)
 
-    def edit(source: str, strength: float) -> Edit:
-        return space().edit(source, "fr").at(strength=strength)
+    def edit(source: str, goal: str, strength: float) -> Edit:
+        return space().edit(source, goal).at(strength=strength)
 
     return Keeper("fr", lambda _: next(verdicts), edit)
 
@@ -181,10 +186,30 @@ def test_the_last_message_whose_language_is_sure_counts(client: TestClient) -> N
     messages = [
         {"role": "user", "content": "mnomno"},
         {"role": "assistant", "content": "abc"},
-        {"role": "user", "content": "12?"},
+        {"role": "user", "content": "12"},
     ]
     assert ask(client, "", messages=messages).json()["language"] == "ja"
-    assert ask(client, "12?").json()["language"] is None
+    assert ask(client, "12").json()["language"] is None
+
+
+def test_the_model_reads_what_the_text_leaves_open(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts = []
+
+    def reading(_: Any, given: Sequence[Rendered], *args: Any) -> list[str]:
+        prompts.extend(given)
+        return ["ja" for _ in given]
+
+    monkeypatch.setattr(worker, "source_languages", reading)
+    messages = [{"role": "user", "content": "mnomno"}, {"role": "assistant", "content": "x"}]
+    messages.append({"role": "user", "content": "abc?"})
+    found = ask(client, "", messages=messages, stream=True, stream_options={"include_usage": True})
+    lines = [line.removeprefix("data: ") for line in found.text.splitlines() if line]
+    assert json.loads(lines[-2])["language"] == "ja"
+    assert [one.text for one in prompts] == ["abc?"]  # the message by itself
+    assert ask(client, "abc").json()["language"] == "de"
+    assert len(prompts) == 1
 
 
 def test_the_language_of_real_text() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -92,20 +91,21 @@ async def _stream(server: Server, exchange: Exchange) -> AsyncIterator[str]:
     """Pieces of all choices as they come, as server-sent events."""
     outcome = "gone"
     kind = "chat.completion.chunk" if exchange.chat else "text_completion"
-    head = _head(exchange, kind)
     try:
         if exchange.chat:
             opening = {"index": 0, "delta": {"role": "assistant", "content": ""}}
-            yield _event({**head, "choices": [{**opening, "finish_reason": None}]})
+            yield _event({**_head(exchange, kind), "choices": [{**opening, "finish_reason": None}]})
         async for number, piece in _merged(exchange.jobs):
             if piece.error is not None:
                 outcome = "refused"
                 yield _event(_stream_error(piece.error))
                 return
-            yield _event({**head, "choices": [_delta(server, exchange, number, piece)]})
+            yield _event(
+                {**_head(exchange, kind), "choices": [_delta(server, exchange, number, piece)]}
+            )
         options = exchange.request.stream_options
         if options is not None and options.include_usage:
-            yield _event({**head, "choices": [], "usage": _usage(exchange)})
+            yield _event({**_head(exchange, kind), "choices": [], "usage": _usage(exchange)})
         outcome = "answered"
         yield "data: [DONE]\n\n"
     finally:
@@ -141,10 +141,11 @@ def _event(value: dict[str, Any]) -> str:
 
 
 def _head(exchange: Exchange, kind: str) -> dict[str, Any]:
+    """What every object begins with; the language may only be known once the prompt is read."""
     return {
         "id": exchange.number,
         "object": kind,
-        "created": int(time.time()),
+        "created": exchange.created,
         "model": exchange.request.model,
         "language": exchange.wanted[0].language,
     }

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from langsteer.edits.edit import Edit
+from langsteer.engines.transformers.chat import Rendered
 from langsteer.engines.transformers.decoding import Continuation
 from langsteer.serving.keeping import Keeper
 from langsteer.serving.wording import Wording
@@ -34,8 +35,9 @@ class Piece:
 
 @dataclass(frozen=True, eq=False)
 class PromptReading:
-    """What the language of a prompt is read with, where the request does not name it."""
+    """A prompt whose language is read where the request does not name it, and with what."""
 
+    prompt: Rendered
     space: Space
     layer: int
 

@@ -29,13 +29,14 @@ class Keeper:
     written anew, and from there on the answer is steered from that language to the one to be kept.
     An answer that does not drift is that of the model without any edit.
 
-    `detect` says which language a text is in, None if that is not sure; `edit` makes the edit from
-    a language, times a strength.
+    `language` is that to be kept, None as long as it is not read; `detect` says which language a
+    text is in, None if that is not sure; `edit` makes the edit from one language to another, times
+    a strength.
     """
 
-    language: str
+    language: str | None
     detect: Callable[[str], str | None]
-    edit: Callable[[str, float], Edit]
+    edit: Callable[[str, str, float], Edit]
     _tried: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -61,15 +62,23 @@ class Keeper:
         if found is None and tokens < 2 * HELD and not over:
             return "wait"
         code = FENCE in stretch or said.count(FENCE) % 2
-        if found in (None, self.language) or code or self._tried[str(found)] == len(STRENGTHS):
+        if found is None or self.language in (None, found) or code:
             return "go"
-        self._tried[str(found)] += 1
-        return self.edit(str(found), STRENGTHS[self._tried[str(found)] - 1])
+        if self._tried[found] == len(STRENGTHS):
+            return "go"
+        self._tried[found] += 1
+        return self.edit(found, str(self.language), STRENGTHS[self._tried[found] - 1])
 
 
-def language_of(text: str, languages: tuple[str, ...]) -> str | None:
-    """The language that a text is in, of these; None if that is not sure, or there are none."""
-    return _detector(languages).detect(text).language if languages else None
+def language_of(text: str, languages: tuple[str, ...], least: float = 0.0) -> str | None:
+    """The language that a text is in, of these; None if that is not sure, or there are none.
+
+    `least` is the confidence to ask for beyond that of the detector itself.
+    """
+    if not languages:
+        return None
+    found = _detector(languages).detect(text)
+    return found.language if found.confidence >= least else None
 
 
 @lru_cache(maxsize=8)

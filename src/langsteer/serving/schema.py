@@ -48,7 +48,7 @@ WRITTEN: Responses = {
         "description": "The answer, at once or as server-sent events.",
         "content": {
             "application/json": {"schema": {"type": "object"}},
-            "text/event-stream": {"schema": {"type": "string"}},
+            "text/event-stream": {},
         },
     },
 }

@@ -41,6 +41,7 @@ class Exchange:
     wanted: list[Wanted]
     chat: bool
     number: str
+    created: int
     began: float
 
     @property
@@ -80,7 +81,8 @@ class Server:
         chat = isinstance(request, ChatRequest)
         prompts = self._prompts(request)
         keep = self.settings.keep_language and chat
-        want = [wanted(self.served, request, _said(request), keep=keep) for _ in prompts]
+        said = _said(request)
+        want = [wanted(self.served, request, prompt, said, keep=keep) for prompt in prompts]
         stops = request.stops() + own_stops(self.served.model)
         word = partial(Wording, self.served.model.tokenizer, stops)
         jobs = [
@@ -89,7 +91,7 @@ class Server:
         ]
         self.worker.submit(jobs)
         number = f"{'chatcmpl' if chat else 'cmpl'}-{uuid.uuid4().hex}"
-        return Exchange(request, jobs, want, chat, number, time.monotonic())
+        return Exchange(request, jobs, want, chat, number, int(time.time()), time.monotonic())
 
     def _prompts(self, request: ChatRequest | CompletionRequest) -> list[Rendered]:
         tokenizer = self.served.model.tokenizer

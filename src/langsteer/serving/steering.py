@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from langsteer.edits.edit import Edit
 from langsteer.edits.guard import GuardStats
+from langsteer.engines.transformers.chat import ChatOptions, Rendered, render
 from langsteer.errors import LangsteerError, SteeringError
 from langsteer.serving.jobs import PromptReading, Resolve
 from langsteer.serving.keeping import Keeper, language_of
@@ -19,6 +20,10 @@ from langsteer.text.tags import choose
 
 if TYPE_CHECKING:
     from langsteer.engines.transformers.model import Model
+
+
+SURE = 0.9
+"""Confidence of the detector from which the text alone decides."""
 
 
 class UnknownNameError(LangsteerError):
@@ -85,20 +90,33 @@ class Served:
 class Wanted:
     """The language of an answer, and what makes its edit: see `Job`."""
 
-    language: str | None = None
+    goal: str | None = None
     resolve: Resolve | None = None
     origin: PromptReading | None = None
     keeper: Keeper | None = None
     guard: GuardStats | None = None
     """What the guard did, if there is one: filled when the answer is over."""
 
+    @property
+    def language(self) -> str | None:
+        """The language to answer in, as far as it is known by now."""
+        return self.goal if self.keeper is None else self.keeper.language
 
-def wanted(served: Served, request: SteeringFields, said: Sequence[str], *, keep: bool) -> Wanted:
+
+def wanted(
+    served: Served,
+    request: SteeringFields,
+    prompt: Rendered,
+    said: Sequence[str],
+    *,
+    keep: bool,
+) -> Wanted:
     """What a request asks for.
 
     Args:
         served: the model with its spaces.
         request: its body.
+        prompt: the prompt as tokens.
         said: the user's messages; empty for a text to be continued.
         keep: whether an answer keeps the language of these where the request names none.
 
@@ -119,7 +137,7 @@ def wanted(served: Served, request: SteeringFields, said: Sequence[str], *, keep
         return Wanted()
     space = served.space(request.space)
     if language is None:
-        return _kept(space, request, said)
+        return _kept(served, space, request, said)
     goal = choose(language, space.languages)
     point = _point(space, request)
     stats = GuardStats() if request.guard else None
@@ -130,7 +148,7 @@ def wanted(served: Served, request: SteeringFields, said: Sequence[str], *, keep
         return _counted(space.edit(source, goal, point=point, guard=stats is not None), stats)
 
     if request.source is None:
-        return Wanted(goal, resolve, PromptReading(space, min(point.layers)), guard=stats)
+        return Wanted(goal, resolve, PromptReading(prompt, space, min(point.layers)), guard=stats)
     source = choose(request.source, space.languages)
     return Wanted(goal, lambda _: resolve(source), guard=stats)
 
@@ -155,20 +173,33 @@ def _language(served: Served, request: SteeringFields) -> str | None:
     return tag
 
 
-def _kept(space: Space, request: SteeringFields, said: Sequence[str]) -> Wanted:
-    """Keep to the language of the user's last message, of those whose language is sure."""
-    languages = space.languages
-    spoken = (language_of(text, languages) for text in reversed(said))
-    goal = next((one for one in spoken if one is not None), None)
-    if goal is None:
-        return Wanted()
-    point = _point(space, request)
+def _kept(served: Served, space: Space, request: SteeringFields, said: Sequence[str]) -> Wanted:
+    """Keep to the language of the user's last message that is in any.
 
-    def edit(source: str, strength: float) -> Edit:
+    A short message is often a word away from being in another language. Where its text leaves
+    doubt, the model's own hidden states decide.
+    """
+    languages, point = space.languages, _point(space, request)
+    text = next((one for one in reversed(said) if language_of(one, languages)), None)
+    if text is None:
+        return Wanted()
+
+    def edit(source: str, goal: str, strength: float) -> Edit:
         found = space.edit(source, goal, point=point)
         return found.at(strength=found.strength * strength)
 
-    return Wanted(goal, keeper=Keeper(goal, lambda text: language_of(text, languages), edit))
+    goal = language_of(text, languages, SURE)
+    keeper = Keeper(goal, lambda stretch: language_of(stretch, languages), edit)
+    if goal is not None:
+        return Wanted(keeper=keeper)
+
+    def resolve(read: str | None) -> None:
+        keeper.language = read
+
+    message = [{"role": "user", "content": text}]
+    asked = render(served.model.tokenizer, message, ChatOptions(enabled=True))
+    (layer,) = space.default_point().layers
+    return Wanted(resolve=resolve, origin=PromptReading(asked, space, layer), keeper=keeper)
 
 
 def _point(space: Space, request: SteeringFields) -> OperatingPoint:

@@ -148,7 +148,7 @@ class Worker:
         for mine in groups.values():
             origin = cast(PromptReading, mine[0].origin)
             try:
-                prompts = [job.row.prompt for job in mine]
+                prompts = [cast(PromptReading, job.origin).prompt for job in mine]
                 languages = source_languages(self._model, prompts, origin.space, origin.layer)
                 found |= {id(job): one for job, one in zip(mine, languages, strict=True)}
             except LangsteerError as error:
