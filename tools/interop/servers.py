@@ -1,10 +1,11 @@
 """Both servers, the same clients: what they answer is what the steered model says.
 
-    python tools/interop/servers.py [--only langsteer vllm] [--two]
+    python tools/interop/servers.py [--only langsteer vllm] [--two] [--page PICTURE]
 
 A random model with a chat template and a space of three languages, served by `langsteer serve` and
 by `vllm serve` with the plug-in. The openai client, LangChain and curl ask both the same, unchanged
-but for the address. With `--two`, vLLM runs in two processes (tensor parallel).
+but for the address. With `--two`, vLLM runs in two processes (tensor parallel). With `--page`, the
+page of `langsteer serve` is opened in Chromium, pointed at vLLM and asked, and pictured.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -24,6 +26,7 @@ from tempfile import TemporaryDirectory
 
 from environments import LANGCHAIN, VLLM, python_of
 from models import random_model
+from playwright.sync_api import sync_playwright
 from transformers import PreTrainedTokenizerFast
 from vllm_plugin import SOURCE, space_of
 
@@ -119,9 +122,10 @@ def vllm_serve(folder: Path, space: Path, *, processes: int = 1) -> Iterator[str
     command = [str(python_of(VLLM).with_name("vllm")), "serve", str(folder), "--host", "127.0.0.1"]
     command += ["--port", str(port), "--dtype", "float32", "--max-model-len", "160"]
     command += ["--served-model-name", NAME, "--block-size", "32", "--enforce-eager"]
-    command += ["--tensor-parallel-size", str(processes)]
+    command += ["--tensor-parallel-size", str(processes), "--allowed-origins", '["*"]']
     environment = {
         "LANGSTEER_SPACE": str(space),
+        "LANGSTEER_SOURCE": "fr",
         "PYTHONPATH": str(SOURCE),
         "VLLM_CPU_KVCACHE_SPACE": "1",
         "HF_HUB_OFFLINE": "1",
@@ -158,10 +162,37 @@ def compare(name: str, address: str, right: dict[str, str], work: Path) -> bool:
     return good
 
 
+def page_at(page: str, other: str, right: dict[str, str], picture: Path) -> bool:
+    """Whether the page of one server shows the answers of another one."""
+    with sync_playwright() as play:
+        browser = play.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--headless", "--no-sandbox"]
+        )
+        shown = browser.new_page(viewport={"width": 1000, "height": 1200})
+        shown.goto(page)
+        shown.click("summary")
+        shown.fill("#server", other)
+        shown.locator("#server").blur()
+        shown.get_by_text(f"{NAME}: 3 languages; guard").wait_for()
+        shown.select_option("#language", "de")
+        shown.fill("#tokens", "12")
+        shown.fill("#prompt", "t11 t12 t13 t14")
+        shown.click("#send")
+        shown.get_by_text("Answered.").wait_for()
+        found = shown.locator(".answer .said").all_inner_texts()
+        shown.screenshot(path=picture, full_page=True)
+        browser.close()
+    # What the text is in is not sure, so the source is that which is set for all requests.
+    good = [one.split() for one in found] == [right[k].split() for k in ("field", "unsteered")]
+    print(f"the page of langsteer serve at vllm serve: {'as it should' if good else found}")
+    return good
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", choices=["langsteer", "vllm"])
     parser.add_argument("--two", action="store_true", help="two processes of vLLM")
+    parser.add_argument("--page", type=Path, help="a picture of the page at vLLM")
     given = parser.parse_args()
     only = given.only or ["langsteer", "vllm"]
     with TemporaryDirectory() as name:
@@ -174,6 +205,9 @@ def main() -> None:
         if "vllm" in only:
             with vllm_serve(folder, file, processes=1 + given.two) as address:
                 good &= compare(f"vllm serve, {1 + given.two} process(es)", address, right, work)
+                if given.page is not None:
+                    with langsteer_serve(folder, file) as page:
+                        good &= page_at(page, address, right, given.page)
     if not good:
         sys.exit("a server does not answer as it should")
 

@@ -248,7 +248,8 @@ async function load() {
       (found.chat ? "" : "; it has no chat template, so messages are continued as they are");
     $("model").value = found.model;
   } catch (error) {
-    $("about").textContent = `The server does not answer: ${error.message}.`;
+    $("about").textContent = `The server does not answer: ${error.message}.` + (elsewhere()
+      ? ` Or it does not let this page ask: start vLLM with --allowed-origins '["${location.origin}"]'.` : "");
   }
   enable();
   showCode();
