@@ -16,7 +16,7 @@ from langsteer.engines.transformers.decoding import Continuation, Decoder
 from langsteer.engines.transformers.generation import end_tokens
 from langsteer.serving import steering, worker
 from langsteer.serving.app import create_app
-from langsteer.serving.keeping import HELD, STRENGTHS, Keeper, language_of
+from langsteer.serving.keeping import HELD, STRENGTHS, Heard, Keeper, heard, language_of
 from langsteer.serving.settings import Limits, Settings
 from langsteer.serving.wording import Wording
 from serving.conftest import LETTERS, model, served, space
@@ -25,19 +25,21 @@ TOKENS = 4 * HELD
 CHAT = ChatOptions(enabled=True)
 
 
-def by_letters(text: str, _: tuple[str, ...] = (), least: float = 0.0) -> str | None:
-    """The language whose letters a text has most of, and if it has none, one by its bytes.
-
-    A text with a question mark is not sure enough to be taken by its text alone.
-    """
-    if least and "?" in text:
-        return None
+def by_letters(text: str, _: tuple[str, ...] = ()) -> str | None:
+    """The language whose letters a text has most of, and if it has none, one by its bytes."""
     counts = Counter({tag: sum(map(text.count, letters)) for tag, letters in LETTERS.items()})
     ((tag, most),) = counts.most_common(1)
     if most:
         return tag
     known = [ord(letter) for letter in text if letter.isascii() and not letter.isdigit()]
     return list(LETTERS)[sum(known) % 3] if len(known) > 1 else None
+
+
+def by_message(text: str, _: tuple[str, ...]) -> str | Heard:
+    """A question mark leaves doubt; "!" is in no language that is here."""
+    if "!" in text:
+        return Heard.ANOTHER
+    return Heard.DOUBT if "?" in text else by_letters(text) or Heard.NOTHING
 
 
 def keeper(said: list[str | None]) -> Keeper:
@@ -80,6 +82,7 @@ def test_code_is_in_no_language() -> None:
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     monkeypatch.setattr(steering, "language_of", by_letters)
+    monkeypatch.setattr(steering, "heard", by_message)
     limits = Limits(tokens=TOKENS, queue=64, rows=4)
     with TestClient(create_app(served(), Settings(keep_language=True, limits=limits))) as found:
         yield found
@@ -192,6 +195,12 @@ def test_the_last_message_whose_language_is_sure_counts(client: TestClient) -> N
     assert ask(client, "12").json()["language"] is None
 
 
+def test_a_language_that_the_space_has_not_is_left_alone(client: TestClient) -> None:
+    messages = [{"role": "user", "content": "mnomno"}, {"role": "user", "content": "abc!"}]
+    assert ask(client, "", messages=messages).json()["language"] is None
+    assert ask(client, "abc!").json()["choices"][0]["message"]["content"] == unsteered("abc!")
+
+
 def test_the_model_reads_what_the_text_leaves_open(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,3 +226,19 @@ def test_the_language_of_real_text() -> None:
     assert language_of(said, ("de", "fr", "ja")) == "de"
     assert language_of("夜、猫はどこにいますか。", ("de", "fr", "ja")) == "ja"
     assert language_of(said, ()) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "found"),
+    [
+        ("Wo ist denn die Katze heute Nacht?", "de"),
+        ("¿Dónde está el gato esta noche?", "es"),
+        ("De que trata este texto?", Heard.DOUBT),
+        ("Di cosa parla questo testo, e chi lo ha scritto?", Heard.ANOTHER),
+        ("이 글은 무엇에 관한 것입니까?", Heard.ANOTHER),
+        ("12 + 3 = ?", Heard.NOTHING),
+        ("", Heard.NOTHING),
+    ],
+)
+def test_what_is_heard_of_a_message(message: str, found: str | Heard) -> None:
+    assert heard(message, ("de", "es", "pt", "zh")) == found

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import lru_cache
 from typing import Literal
 
 from langsteer.edits.edit import Edit
-from langsteer.text.detect import Detector, default_detector
+from langsteer.text.detect import Detector, default_detector, with_others
 
 HELD = 16
 """Tokens that are held back until their language has been looked at: some ten words."""
 STRENGTHS = (1.0, 1.5)
 """How strongly an answer is steered the first time that it drifts to a language, and the second."""
+SURE = 0.9
+"""Confidence of the detector from which the text of a message alone decides."""
 FENCE = "```"
 """What begins and ends code, which is in no language of people."""
 
@@ -70,17 +73,27 @@ class Keeper:
         return self.edit(found, str(self.language), STRENGTHS[self._tried[found] - 1])
 
 
-def language_of(text: str, languages: tuple[str, ...], least: float = 0.0) -> str | None:
-    """The language that a text is in, of these; None if that is not sure, or there are none.
+class Heard(Enum):
+    """What a message says of its language where it is not sure to be one of some."""
 
-    `least` is the confidence to ask for beyond that of the detector itself.
-    """
-    if not languages:
-        return None
-    found = _detector(languages).detect(text)
-    return found.language if found.confidence >= least else None
+    NOTHING = "no words, or too few to tell"
+    DOUBT = "one of them, but it is not sure which"
+    ANOTHER = "a language that is none of them"
 
 
-@lru_cache(maxsize=8)
+def language_of(text: str, languages: tuple[str, ...]) -> str | None:
+    """The language that a text is in, of these; None if that is not sure, or there are none."""
+    return _detector(languages).detect(text).language if languages else None
+
+
+def heard(message: str, languages: tuple[str, ...]) -> str | Heard:
+    """The language of a message, if it is sure to be one of these, told from all others."""
+    found = _detector(with_others(languages)).detect(message)
+    if found.language is not None and found.confidence >= SURE:
+        return found.language if found.language in languages else Heard.ANOTHER
+    return Heard.NOTHING if language_of(message, languages) is None else Heard.DOUBT
+
+
+@lru_cache(maxsize=16)
 def _detector(languages: tuple[str, ...]) -> Detector:
     return default_detector(languages)

@@ -13,17 +13,13 @@ from langsteer.edits.guard import GuardStats
 from langsteer.engines.transformers.chat import ChatOptions, Rendered, render
 from langsteer.errors import LangsteerError, SteeringError
 from langsteer.serving.jobs import PromptReading, Resolve
-from langsteer.serving.keeping import Keeper, language_of
+from langsteer.serving.keeping import Heard, Keeper, heard, language_of
 from langsteer.serving.requests import SteeringFields
 from langsteer.space.space import OperatingPoint, Space
 from langsteer.text.tags import choose
 
 if TYPE_CHECKING:
     from langsteer.engines.transformers.model import Model
-
-
-SURE = 0.9
-"""Confidence of the detector from which the text alone decides."""
 
 
 class UnknownNameError(LangsteerError):
@@ -174,21 +170,23 @@ def _language(served: Served, request: SteeringFields) -> str | None:
 
 
 def _kept(served: Served, space: Space, request: SteeringFields, said: Sequence[str]) -> Wanted:
-    """Keep to the language of the user's last message that is in any.
+    """Keep to the language of the user's last message that has words.
 
     A short message is often a word away from being in another language. Where its text leaves
-    doubt, the model's own hidden states decide.
+    doubt, the model's own hidden states decide. A message in a language that the space does not
+    have is answered as it is.
     """
     languages, point = space.languages, _point(space, request)
-    text = next((one for one in reversed(said) if language_of(one, languages)), None)
-    if text is None:
+    told = ((text, heard(text, languages)) for text in reversed(said))
+    text, found = next((one for one in told if one[1] is not Heard.NOTHING), ("", Heard.ANOTHER))
+    if found is Heard.ANOTHER:
         return Wanted()
 
     def edit(source: str, goal: str, strength: float) -> Edit:
         found = space.edit(source, goal, point=point)
         return found.at(strength=found.strength * strength)
 
-    goal = language_of(text, languages, SURE)
+    goal = found if isinstance(found, str) else None
     keeper = Keeper(goal, lambda stretch: language_of(stretch, languages), edit)
     if goal is not None:
         return Wanted(keeper=keeper)
