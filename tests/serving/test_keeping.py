@@ -18,6 +18,7 @@ from langsteer.serving import steering, worker
 from langsteer.serving.app import create_app
 from langsteer.serving.keeping import HELD, STRENGTHS, Heard, Keeper, heard, language_of
 from langsteer.serving.settings import Limits, Settings
+from langsteer.serving.steering import Served
 from langsteer.serving.wording import Wording
 from serving.conftest import LETTERS, model, served, space
 
@@ -169,6 +170,14 @@ def test_a_stream_shows_nothing_of_what_is_begun_anew(client: TestClient) -> Non
             row for one in pieces if one.get("logprobs") for row in one["logprobs"]["content"]
         ]
         assert len(likely) == len(whole["logprobs"]["content"])
+
+
+def test_without_a_space_answers_are_as_they_are() -> None:
+    bare = Served(model(), "tiny", {})
+    with TestClient(create_app(bare, Settings(keep_language=True))) as client:
+        reply = ask(client, "abc")
+        assert reply.json()["choices"][0]["message"]["content"] == unsteered("abc")
+        assert "no space is loaded" in ask(client, "abc", keep_language=True).text
 
 
 def test_random_draws_are_the_same_when_begun_anew(client: TestClient) -> None:

@@ -69,6 +69,7 @@ def serve(
     from langsteer.space.space import Space
 
     with optional_imports():
+        from langsteer.serving.keeping import heard
         from langsteer.serving.run import serve_app
         from langsteer.serving.settings import Limits, Settings
         from langsteer.serving.steering import Served
@@ -80,6 +81,8 @@ def serve(
         )
     if spaces is not None and not spaces.is_dir():
         raise LangsteerError(f"{spaces} is no folder. Give one with spaces in it.")
+    if keep_language and not files and spaces is None:
+        raise LangsteerError("--keep-language needs a space to steer with. Give --space.")
     loaded_spaces = {file.stem: Space.load(file) for file in files}
     loaded = loading.load(model)
     for one in loaded_spaces.values():
@@ -87,6 +90,9 @@ def serve(
     served = Served(loaded, name or Path(model).name, loaded_spaces)
     limits = Limits(tokens=max_tokens, queue=queue, rows=rows)
     settings = Settings(tuple(api_key or ()), admin_key, spaces, keep_language, log_prompts, limits)
+    if keep_language:
+        with optional_imports():
+            heard("", served.languages())  # reads the detector's tables now, if they are there
     languages = ", ".join(served.languages()) or "none: give --space"
 
     def listening(port: int) -> None:

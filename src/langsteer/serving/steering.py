@@ -131,6 +131,8 @@ def wanted(
         if request.source is not None or request.guard:
             raise SteeringError("source and guard need a language to steer to; add language")
         return Wanted()
+    if language is None and not (request.keep_language or served.spaces):
+        return Wanted()  # what the server keeps by itself waits for a space
     space = served.space(request.space)
     if language is None:
         return _kept(served, space, request, said)
