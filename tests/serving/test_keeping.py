@@ -16,17 +16,18 @@ from langsteer.engines.transformers.decoding import Continuation, Decoder
 from langsteer.engines.transformers.generation import end_tokens
 from langsteer.serving import steering, worker
 from langsteer.serving.app import create_app
-from langsteer.serving.keeping import HELD, STRENGTHS, Heard, Keeper, heard, language_of
+from langsteer.serving.keeping import HELD, STRENGTHS, SURE, Heard, Keeper, detection, heard
 from langsteer.serving.settings import Limits, Settings
 from langsteer.serving.steering import Served
 from langsteer.serving.wording import Wording
+from langsteer.text.detect import Detection
 from serving.conftest import LETTERS, model, served, space
 
 TOKENS = 4 * HELD
 CHAT = ChatOptions(enabled=True)
 
 
-def by_letters(text: str, _: tuple[str, ...] = ()) -> str | None:
+def by_letters(text: str) -> str | None:
     """The language whose letters a text has most of, and if it has none, one by its bytes."""
     counts = Counter({tag: sum(map(text.count, letters)) for tag, letters in LETTERS.items()})
     ((tag, most),) = counts.most_common(1)
@@ -49,7 +50,7 @@ def keeper(said: list[str | None]) -> Keeper:
     def edit(source: str, goal: str, strength: float) -> Edit:
         return space().edit(source, goal).at(strength=strength)
 
-    return Keeper("fr", lambda _: next(verdicts), edit)
+    return Keeper("fr", lambda _: Detection(next(verdicts), 1.0), edit)
 
 
 def test_nothing_is_judged_before_it_is_long_enough_or_over() -> None:
@@ -73,16 +74,62 @@ def test_another_language_is_steered_from_more_strongly_the_second_time_and_then
     assert wrong.begun_anew == 3
 
 
-def test_code_is_in_no_language() -> None:
-    for said, stretch in (("Voici :\n```python\n", "for x in y"), ("Voici", " :\n```python\nfor")):
-        assert keeper(["de"]).judge(said, stretch, HELD, over=False) == "go"
-    after = keeper(["de"]).judge("Voici :\n```\nx\n```\n", "und so", HELD, over=False)
-    assert isinstance(after, Edit)
+FRENCH = "Voici ce que je propose de faire :\n"
+ENGLISH = "and this is what the other people said about it"
+
+
+def real(thinking: int = 0) -> Keeper:
+    def edit(source: str, goal: str, strength: float) -> Edit:
+        assert (source, goal) == ("en", "fr")
+        return Edit({}, strength)
+
+    return Keeper("fr", lambda text: detection(text, ("en", "fr")), edit, thinking)
+
+
+@pytest.mark.parametrize(
+    ("said", "stretch", "thinking"),
+    [
+        ("", f"{FRENCH} vous le verrez.", 0),
+        ("", f"{FRENCH}```python\nfor one in people: print({ENGLISH!r})", 0),
+        (f"{FRENCH}```python\n", f"# {ENGLISH}\n", 0),
+        (f"{FRENCH}```python\n", f"# {ENGLISH}\n```\nVoici ce que cela donne.", 0),
+        ("", f"Le président a dit hier : « {ENGLISH} ».", 0),
+        ("", f"<think>{ENGLISH}", 0),
+        ("<think>Hm, ", ENGLISH, 0),
+        ("", ENGLISH, 1),
+        ("Hm, ", f"{ENGLISH}</think>\n{FRENCH}", 1),
+        ("", "Tokyo.", 0),
+        ("", "42", 0),
+    ],
+)
+def test_what_stays_as_it_is(said: str, stretch: str, thinking: int) -> None:
+    assert real(thinking).judge(said, stretch, 2 * HELD, over=True) == "go"
+
+
+@pytest.mark.parametrize(
+    ("said", "stretch", "thinking"),
+    [
+        ("", ENGLISH, 0),
+        (FRENCH, ENGLISH, 0),
+        ("", f"<think>{FRENCH}</think>{ENGLISH}", 0),
+        (f"{FRENCH}</think>", ENGLISH, 1),
+        (f"{FRENCH}```\nx\n```\n", ENGLISH, 0),
+        (f"{FRENCH}```\n", f"x\n```\n{ENGLISH}", 0),
+    ],
+)
+def test_what_is_written_anew(said: str, stretch: str, thinking: int) -> None:
+    assert isinstance(real(thinking).judge(said, stretch, HELD, over=False), Edit)
+
+
+def test_a_doubtful_language_is_no_other_one() -> None:
+    doubtful = Keeper("fr", lambda _: Detection("de", SURE - 0.01), real().edit)
+    assert doubtful.judge("", "?", HELD, over=False) == "wait"
+    assert doubtful.judge("", "?", 2 * HELD, over=False) == "go"
 
 
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
-    monkeypatch.setattr(steering, "language_of", by_letters)
+    monkeypatch.setattr(steering, "detection", lambda text, _: Detection(by_letters(text), 1.0))
     monkeypatch.setattr(steering, "heard", by_message)
     limits = Limits(tokens=TOKENS, queue=64, rows=4)
     with TestClient(create_app(served(), Settings(keep_language=True, limits=limits))) as found:
@@ -232,9 +279,9 @@ def test_the_model_reads_what_the_text_leaves_open(
 
 def test_the_language_of_real_text() -> None:
     said = "Wo ist denn die Katze heute Nacht?"
-    assert language_of(said, ("de", "fr", "ja")) == "de"
-    assert language_of("夜、猫はどこにいますか。", ("de", "fr", "ja")) == "ja"
-    assert language_of(said, ()) is None
+    assert detection(said, ("de", "fr", "ja")).language == "de"
+    assert detection("夜、猫はどこにいますか。", ("de", "fr", "ja")).language == "ja"
+    assert detection(said, ()).language is None
 
 
 @pytest.mark.parametrize(

@@ -10,16 +10,21 @@ from functools import lru_cache
 from typing import Literal
 
 from langsteer.edits.edit import Edit
-from langsteer.text.detect import Detector, default_detector, with_others
+from langsteer.text.answer import prose, thinking_depth, visible
+from langsteer.text.detect import UNKNOWN, Detection, Detector, default_detector, with_others
 
 HELD = 16
 """Tokens that are held back until their language has been looked at: some ten words."""
 STRENGTHS = (1.0, 1.5)
 """How strongly an answer is steered the first time that it drifts to a language, and the second."""
 SURE = 0.9
-"""Confidence of the detector from which the text of a message alone decides."""
-FENCE = "```"
-"""What begins and ends code, which is in no language of people."""
+"""Confidence of the detector from which a text is taken to be in another language.
+
+Of beginnings of 40 letters, right ones are taken for another language in 0.02 % then, and in 0.5 %
+at the detector's own threshold; 6 % are not sure, and 1 % at 100 letters (twelve languages of
+NTREX-128, 4,800 beginnings).
+"""
+FENCE, THINKING = "```", "<think>"
 
 Verdict = Edit | Literal["go", "wait"]
 
@@ -33,13 +38,15 @@ class Keeper:
     An answer that does not drift is that of the model without any edit.
 
     `language` is that to be kept, None as long as it is not read; `detect` says which language a
-    text is in, None if that is not sure; `edit` makes the edit from one language to another, times
-    a strength.
+    text is in; `edit` makes the edit from one language to another, times a strength; `thinking` is
+    how many thoughts are open where the prompt ends. Thinking, code and quotations are in whatever
+    language they are.
     """
 
     language: str | None
-    detect: Callable[[str], str | None]
+    detect: Callable[[str], Detection]
     edit: Callable[[str, str, float], Edit]
+    thinking: int = 0
     _tried: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -61,16 +68,29 @@ class Keeper:
         """
         if tokens < HELD and not over:
             return "wait"
-        found = self.detect(stretch)
-        if found is None and tokens < 2 * HELD and not over:
+        own = self._own_words(said, stretch)
+        if own is None:
+            return "go"
+        found = self.detect(own)
+        tag = found.language
+        if tag is not None and tag != self.language and found.confidence < SURE:
+            tag = None
+        if tag is None and tokens < 2 * HELD and not over:
             return "wait"
-        code = FENCE in stretch or said.count(FENCE) % 2
-        if found is None or self.language in (None, found) or code:
+        if tag is None or self.language in (None, tag) or self._tried[tag] == len(STRENGTHS):
             return "go"
-        if self._tried[found] == len(STRENGTHS):
-            return "go"
-        self._tried[found] += 1
-        return self.edit(found, str(self.language), STRENGTHS[self._tried[found] - 1])
+        self._tried[tag] += 1
+        return self.edit(tag, str(self.language), STRENGTHS[self._tried[tag] - 1])
+
+    def _own_words(self, said: str, stretch: str) -> str | None:
+        """What of a stretch is the answer in its own words; None while it thinks."""
+        before = thinking_depth(said, self.thinking)
+        before = self.thinking if before is None else before
+        after = thinking_depth(stretch, before)
+        if before if after is None else after:
+            return None
+        shown = visible(THINKING * before + stretch)
+        return prose(f"{FENCE}\n{shown}" if said.count(FENCE) % 2 else shown)
 
 
 class Heard(Enum):
@@ -81,9 +101,9 @@ class Heard(Enum):
     ANOTHER = "a language that is none of them"
 
 
-def language_of(text: str, languages: tuple[str, ...]) -> str | None:
-    """The language that a text is in, of these; None if that is not sure, or there are none."""
-    return _detector(languages).detect(text).language if languages else None
+def detection(text: str, languages: tuple[str, ...]) -> Detection:
+    """Which of these languages a text is in."""
+    return _detector(languages).detect(text) if languages else UNKNOWN
 
 
 def heard(message: str, languages: tuple[str, ...]) -> str | Heard:
@@ -91,7 +111,7 @@ def heard(message: str, languages: tuple[str, ...]) -> str | Heard:
     found = _detector(with_others(languages)).detect(message)
     if found.language is not None and found.confidence >= SURE:
         return found.language if found.language in languages else Heard.ANOTHER
-    return Heard.NOTHING if language_of(message, languages) is None else Heard.DOUBT
+    return Heard.NOTHING if detection(message, languages).language is None else Heard.DOUBT
 
 
 @lru_cache(maxsize=16)

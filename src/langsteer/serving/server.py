@@ -21,7 +21,7 @@ from langsteer.engines.transformers.generation import SEEDS, end_tokens, own_sto
 from langsteer.engines.transformers.sampling import Sampling, row_seeds
 from langsteer.errors import ModelError, SteeringError
 from langsteer.serving.jobs import Job
-from langsteer.serving.keeping import language_of
+from langsteer.serving.keeping import detection
 from langsteer.serving.metrics import Counts
 from langsteer.serving.requests import ChatRequest, CompletionRequest, SteeringFields
 from langsteer.serving.settings import Settings
@@ -147,7 +147,7 @@ class Server:
 
     def language_of(self, text: str) -> str | None:
         """The language that a text is in, of those of the spaces; None if that is not sure."""
-        return language_of(text, self.served.languages())
+        return detection(text, self.served.languages()).language
 
     def finished(self, exchange: Exchange, outcome: str, written: int) -> None:
         """Count and log a request."""

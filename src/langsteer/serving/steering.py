@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from langsteer.edits.edit import Edit
 from langsteer.edits.guard import GuardStats
 from langsteer.engines.transformers.chat import ChatOptions, Rendered, render
+from langsteer.engines.transformers.thinking import thinking_at_end
 from langsteer.errors import LangsteerError, SteeringError
 from langsteer.serving.jobs import PromptReading, Resolve
-from langsteer.serving.keeping import Heard, Keeper, heard, language_of
+from langsteer.serving.keeping import Heard, Keeper, detection, heard
 from langsteer.serving.requests import SteeringFields
 from langsteer.space.space import OperatingPoint, Space
 from langsteer.text.tags import choose
@@ -135,7 +136,7 @@ def wanted(
         return Wanted()  # what the server keeps by itself waits for a space
     space = served.space(request.space)
     if language is None:
-        return _kept(served, space, request, said)
+        return _kept(served, space, request, prompt, said)
     goal = choose(language, space.languages)
     point = _point(space, request)
     stats = GuardStats() if request.guard else None
@@ -171,7 +172,9 @@ def _language(served: Served, request: SteeringFields) -> str | None:
     return tag
 
 
-def _kept(served: Served, space: Space, request: SteeringFields, said: Sequence[str]) -> Wanted:
+def _kept(
+    served: Served, space: Space, request: SteeringFields, prompt: Rendered, said: Sequence[str]
+) -> Wanted:
     """Keep to the language of the user's last message that has words.
 
     A short message is often a word away from being in another language. Where its text leaves
@@ -189,7 +192,8 @@ def _kept(served: Served, space: Space, request: SteeringFields, said: Sequence[
         return found.at(strength=found.strength * strength)
 
     goal = found if isinstance(found, str) else None
-    keeper = Keeper(goal, lambda stretch: language_of(stretch, languages), edit)
+    thinking = thinking_at_end(served.model.tokenizer, prompt)
+    keeper = Keeper(goal, lambda text: detection(text, languages), edit, thinking)
     if goal is not None:
         return Wanted(keeper=keeper)
 

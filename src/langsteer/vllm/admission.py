@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from langsteer.errors import LangsteerError, MissingExtraError
-from langsteer.serving.keeping import language_of
+from langsteer.serving.keeping import detection
 from langsteer.vllm.wishes import ALL_FIELDS, PREFIX, rows_of_environment
 
 GRAPH = 1
@@ -88,7 +88,7 @@ def _spoken(request: Any) -> str | None:
     said = [request.prompt] if hasattr(request, "prompt") else _messages(request.messages)
     texts = [text for text in said if isinstance(text, str)]
     with suppress(MissingExtraError):  # then the request must name it, and is told so
-        return language_of(texts[-1], rows.space.languages) if texts else None
+        return detection(texts[-1], rows.space.languages).language if texts else None
     return None
 
 

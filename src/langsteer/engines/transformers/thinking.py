@@ -49,7 +49,7 @@ class Thinking:
     ) -> None:
         self._tokenizer, self._columns = tokenizer, columns
         self._piece = lru_cache(maxsize=_CACHE)(lambda token: self._decode((token,)))
-        self._rows = [[_Place(self._at_end(prompt))] for prompt in prompts]
+        self._rows = [[_Place(thinking_at_end(tokenizer, prompt))] for prompt in prompts]
         self._always = [prompt.steer_thinking for prompt in prompts]
 
     @classmethod
@@ -120,18 +120,20 @@ class Thinking:
         # A token that ends a tag may begin the next one, unless it is a whole tag itself.
         return _Place(depth, () if thinking_depth(piece) is not None else (token,))
 
-    def _at_end(self, prompt: Rendered) -> int:
-        """How many thoughts are open where a prompt ends.
-
-        What the user wrote about tags is no thinking: after a chat template's user only the rest
-        counts, of plain text all.
-        """
-        after = prompt.own[-1] + 1 if prompt.own else 0
-        rest = prompt.ids if len(prompt.own) == len(prompt.ids) else prompt.ids[after:]
-        return thinking_depth(self._decode(rest)) or 0
-
     def _decode(self, ids: Sequence[int]) -> str:
         return cast(str, self._tokenizer.decode(list(ids), skip_special_tokens=False))
+
+
+def thinking_at_end(tokenizer: PreTrainedTokenizerBase, prompt: Rendered) -> int:
+    """How many thoughts are open where a prompt ends.
+
+    What the user wrote about tags is no thinking: after a chat template's user only the rest
+    counts, of plain text all.
+    """
+    after = prompt.own[-1] + 1 if prompt.own else 0
+    rest = prompt.ids if len(prompt.own) == len(prompt.ids) else prompt.ids[after:]
+    text = cast(str, tokenizer.decode(list(rest), skip_special_tokens=False))
+    return thinking_depth(text) or 0
 
 
 def _thinks(tokenizer: PreTrainedTokenizerBase) -> bool:
