@@ -121,10 +121,13 @@ def test_what_is_written_anew(said: str, stretch: str, thinking: int) -> None:
     assert isinstance(real(thinking).judge(said, stretch, HELD, over=False), Edit)
 
 
-def test_a_doubtful_language_is_no_other_one() -> None:
-    doubtful = Keeper("fr", lambda _: Detection("de", SURE - 0.01), real().edit)
+def test_a_doubtful_language_is_no_other_one_unless_its_script_says_so() -> None:
+    found = Detection("en", SURE - 0.01, "LATIN")
+    doubtful = Keeper("fr", lambda _: found, real().edit)
     assert doubtful.judge("", "?", HELD, over=False) == "wait"
     assert doubtful.judge("", "?", 2 * HELD, over=False) == "go"
+    latin = Keeper("ja", lambda _: found, lambda *_: Edit({}))
+    assert isinstance(latin.judge("", "?", HELD, over=False), Edit)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import permutations
 from pathlib import Path
 
 import openai
@@ -18,6 +19,8 @@ from langchain_openai import ChatOpenAI
 MESSAGES = [{"role": "user", "content": "t11 t12 t13 t14"}]
 STEERED = {"language": "de", "source": "fr"}
 TOKENS = 12
+PAIRS = [None, *permutations(("de", "fr", "ja"), 2)]
+REQUESTS, AT_ONCE = 1000, 32
 
 
 def with_openai(client: openai.OpenAI, name: str) -> dict[str, str]:
@@ -54,17 +57,18 @@ def with_openai(client: openai.OpenAI, name: str) -> dict[str, str]:
 
 
 def at_once(client: openai.OpenAI, name: str) -> list[str]:
-    """Steered and unsteered requests by turns, twelve at a time."""
+    """Requests of all pairs of languages and none by turns, many at a time."""
 
     def one(number: int) -> str:
+        pair = PAIRS[number % len(PAIRS)]
         reply = client.chat.completions.create(
             model=name, messages=MESSAGES, temperature=0, max_tokens=TOKENS,
-            extra_body=STEERED if number % 2 else {},
+            extra_body={} if pair is None else {"source": pair[0], "language": pair[1]},
         )  # fmt: skip
         return str(reply.choices[0].message.content)
 
-    with ThreadPoolExecutor(12) as pool:
-        return list(pool.map(one, range(24)))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(one, range(REQUESTS)))
 
 
 def with_langchain(address: str, name: str) -> dict[str, str]:

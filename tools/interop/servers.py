@@ -21,6 +21,8 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -56,8 +58,16 @@ def prepared(work: Path) -> tuple[Path, Path]:
     return folder, work / "space.safetensors"
 
 
-def wanted(folder: Path, space: Space) -> dict[str, str]:
-    """What transformers says, under what the clients call it."""
+@dataclass(frozen=True)
+class Right:
+    """What transformers says, under what the clients call it, and for no pair and each pair."""
+
+    named: dict[str, str]
+    pairs: list[str]
+
+
+def wanted(folder: Path, space: Space) -> Right:
+    """What transformers says of all that the clients ask."""
     model = Model.from_pretrained(folder)
     messages = [{"role": "user", "content": "t11 t12 t13 t14"}]
     edit, once = space.edit("fr", "de"), Generation(12)
@@ -68,7 +78,11 @@ def wanted(folder: Path, space: Space) -> dict[str, str]:
     found = {"unsteered": unsteered, "strength": model.chat(messages, edit.at(strength=2.0), once)}
     found |= dict.fromkeys(("field", "model name", "extra arguments", "langchain"), steered)
     found |= {f"{name}, stream": text for name, text in found.items()}
-    return found | {"curl": steered, "text": model.generate("t11 t12", edit, once)}
+    found |= {"curl": steered, "text": model.generate("t11 t12", edit, once)}
+    pairs = [
+        model.chat(messages, space.edit(*one), once) for one in permutations(space.languages, 2)
+    ]
+    return Right(found, [unsteered, *pairs])
 
 
 @contextmanager
@@ -135,34 +149,37 @@ def vllm_serve(folder: Path, space: Path, *, processes: int = 1) -> Iterator[str
         yield address
 
 
-def compare(name: str, address: str, right: dict[str, str], work: Path) -> bool:
+def compare(name: str, address: str, right: Right, work: Path) -> bool:
     """Ask all that clients ask, and print what differs; whether nothing does."""
     script, out = HERE / "in_clients.py", work / "out.json"
     subprocess.run([python_of(LANGCHAIN), script, f"{address}/v1", out], check=True)
     found = json.loads(out.read_text())
-    wrong = [one for one, text in right.items() if found[one].split() != text.split()]
-    both = [right["unsteered"].split(), right["field"].split()]
-    mixed = [one.split() == both[number % 2] for number, one in enumerate(found["at once"])]
+    wrong = [one for one, text in right.named.items() if found[one].split() != text.split()]
+    mixed = [
+        text.split() == right.pairs[number % len(right.pairs)].split()
+        for number, text in enumerate(found["at once"])
+    ]
     refused = [one for one in ("unknown field", "unknown name") if "de, fr, ja" not in found[one]]
     listed = {NAME, *(f"{NAME}:{tag}" for tag in ("de", "fr", "ja"))} <= set(
         found["models"].split()
     )
     good = not wrong and all(mixed) and not refused and listed
     said = "NOT REFUSED" if refused else "refused"
+    count = len(right.named)
     print(
-        f"{name}: {len(right) - len(wrong)} of {len(right)} answers as transformers gives them, "
-        f"{sum(mixed)} of {len(mixed)} at once; unknown languages {said}; "
+        f"{name}: {count - len(wrong)} of {count} answers as transformers gives them, "
+        f"{sum(mixed)} of {len(mixed)} of mixed requests; unknown languages {said}; "
         f"models {'listed' if listed else 'MISSING'}",
         flush=True,
     )
     for one in wrong:
-        print(f"  {one}: {found[one]!r} instead of {right[one]!r}")
+        print(f"  {one}: {found[one]!r} instead of {right.named[one]!r}")
     for one in refused:
         print(f"  {one}: {found[one]!r}")
     return good
 
 
-def page_at(page: str, other: str, right: dict[str, str], picture: Path) -> bool:
+def page_at(page: str, other: str, right: Right, picture: Path) -> bool:
     """Whether the page of one server shows the answers of another one."""
     with sync_playwright() as play:
         browser = play.chromium.launch(
@@ -183,7 +200,9 @@ def page_at(page: str, other: str, right: dict[str, str], picture: Path) -> bool
         shown.screenshot(path=picture, full_page=True)
         browser.close()
     # What the text is in is not sure, so the source is that which is set for all requests.
-    good = [one.split() for one in found] == [right[k].split() for k in ("field", "unsteered")]
+    good = [one.split() for one in found] == [
+        right.named[k].split() for k in ("field", "unsteered")
+    ]
     print(f"the page of langsteer serve at vllm serve: {'as it should' if good else found}")
     return good
 

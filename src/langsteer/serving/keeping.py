@@ -11,7 +11,14 @@ from typing import Literal
 
 from langsteer.edits.edit import Edit
 from langsteer.text.answer import prose, thinking_depth, visible
-from langsteer.text.detect import UNKNOWN, Detection, Detector, default_detector, with_others
+from langsteer.text.detect import (
+    UNKNOWN,
+    Detection,
+    Detector,
+    default_detector,
+    families_of,
+    with_others,
+)
 
 HELD = 16
 """Tokens that are held back until their language has been looked at: some ten words."""
@@ -72,15 +79,19 @@ class Keeper:
         if own is None:
             return "go"
         found = self.detect(own)
-        tag = found.language
-        if tag is not None and tag != self.language and found.confidence < SURE:
-            tag = None
+        tag = found.language if self._sure(found) else None
         if tag is None and tokens < 2 * HELD and not over:
             return "wait"
         if tag is None or self.language in (None, tag) or self._tried[tag] == len(STRENGTHS):
             return "go"
         self._tried[tag] += 1
         return self.edit(tag, str(self.language), STRENGTHS[self._tried[tag] - 1])
+
+    def _sure(self, found: Detection) -> bool:
+        """Whether it is that language, or surely another than that to be kept."""
+        if self.language in (None, found.language) or found.confidence >= SURE:
+            return True
+        return found.family not in families_of(str(self.language))  # its script says so
 
     def _own_words(self, said: str, stretch: str) -> str | None:
         """What of a stretch is the answer in its own words; None while it thinks."""

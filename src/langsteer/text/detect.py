@@ -136,7 +136,7 @@ class ScriptDetector:
 
         Languages that the detector cannot tell apart count as one, if they share their script.
         """
-        families = _families_of(target)
+        families = families_of(target)
         told = found.language and parts(found.language).language
         # Of one language in several scripts, the script decides.
         if told == parts(target).language and found.family in families - {CJK}:
@@ -194,7 +194,7 @@ def _twins(languages: Sequence[str], lacking: Sequence[str]) -> dict[str, frozen
 
 
 @cache
-def _families_of(tag: str) -> frozenset[str | None]:
+def families_of(tag: str) -> frozenset[str | None]:
     """The families of all scripts that a language is written in."""
     return frozenset({family_of(tag), *(family_of(f"{tag}-{one}") for one in ALSO.get(tag, ()))})
 
