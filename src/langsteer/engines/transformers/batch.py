@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from langsteer.edits.edit import Edit
+from langsteer.edits.known import KnownEdits
 from langsteer.edits.maps.base import rounded, wide_dtype
-from langsteer.edits.table import EditTable, Group, LayerTable
+from langsteer.edits.table import Group, LayerTable
 from langsteer.engines.transformers.guarded import GuardedRows, guarded_rows
 from langsteer.engines.transformers.hooks import Forward, PromptTokens
 from langsteer.engines.transformers.selection import ScopedColumns, Selection
@@ -68,8 +69,9 @@ class BatchEdit:
         copies: int,
         bos: frozenset[int],
         own: Tensor | None = None,
+        known: KnownEdits | None = None,
     ) -> None:
-        self._table = EditTable.of(edits)
+        self._table = (known or KnownEdits()).table(edits)
         self._rows = [row for row in self._table.rows for _ in range(copies)]
         self._strengths = [one for one in self._table.strengths for _ in range(copies)]
         self._columns = ScopedColumns(prompt, edits, copies, bos)
@@ -160,8 +162,8 @@ class BatchEdit:
 class SteadyEdits:
     """Edits that act at every position of their row: one, or None, for each row of a batch."""
 
-    def __init__(self, edits: Sequence[Edit | None]) -> None:
-        self._table = EditTable.of(edits)
+    def __init__(self, edits: Sequence[Edit | None], known: KnownEdits) -> None:
+        self._table = known.table(edits)
         self.layers = frozenset(self._table.layers)
         self._changes: dict[object, _Changes] = {}
 

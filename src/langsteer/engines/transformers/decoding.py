@@ -17,6 +17,7 @@ from torch import Tensor
 from transformers.cache_utils import DynamicCache
 
 from langsteer.edits.edit import Edit
+from langsteer.edits.known import KnownEdits
 from langsteer.engines.transformers.beginning import shared_tokens
 from langsteer.engines.transformers.caches import (
     empty_cache,
@@ -78,6 +79,7 @@ class Decoder:
         self.rows: list[Continuation] = []
         self._edits: list[RowEdit] = []
         self._mixed: MixedEdits | None = None
+        self._known = KnownEdits()
         self._cache: DynamicCache | None = None
         self._mask = torch.zeros(0, 0, dtype=torch.long)
 
@@ -113,7 +115,7 @@ class Decoder:
     def advance(self) -> Tensor:
         """Give the model the last token of every row: the logits [rows, tokens] after it."""
         if self._mixed is None:
-            self._mixed = MixedEdits(self._edits)
+            self._mixed = MixedEdits(self._edits, self._known)
         mixed = self._mixed if self._mixed.layers else None
         device = self._mask.device
         last = torch.tensor([[row.new[-1]] for row in self.rows], device=device)
@@ -170,7 +172,9 @@ class Decoder:
             return None
         prompts = [row.prompt for row in rows]
         thinking = Thinking.of(self._model.tokenizer, prompts, columns)
-        return Steering(self._model.stream, edits, own_words(prompts, columns), thinking)
+        return Steering(
+            self._model.stream, edits, own_words(prompts, columns), thinking, self._known
+        )
 
     def _forward(self, ids: Tensor, mask: Tensor, cache: DynamicCache) -> Tensor:
         """The logits [rows, tokens] after the last of these tokens."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from langsteer.edits.edit import Edit
+from langsteer.edits.known import KnownEdits
 from langsteer.engines.transformers.batch import SteadyEdits
 from langsteer.engines.transformers.hooks import Forward, PromptTokens
 from langsteer.engines.transformers.steered import Steering
@@ -44,9 +45,9 @@ class MixedEdits:
     as if it ran alone.
     """
 
-    def __init__(self, rows: Sequence[RowEdit]) -> None:
+    def __init__(self, rows: Sequence[RowEdit], known: KnownEdits) -> None:
         self._rows = tuple(rows)
-        self._steady = SteadyEdits([row.steady for row in rows])
+        self._steady = SteadyEdits([row.steady for row in rows], known)
         self._alone = [
             (place, row, row.steering) for place, row in enumerate(rows) if row.steering is not None
         ]

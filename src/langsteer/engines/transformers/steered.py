@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from langsteer.edits.edit import Edit, Edits, per_row
+from langsteer.edits.known import KnownEdits
 from langsteer.engines.transformers.batch import BatchEdit
 from langsteer.engines.transformers.guarded import OPENED
 from langsteer.engines.transformers.hooks import Forward, PromptTokens
@@ -76,8 +77,9 @@ class Steering:
         edits: Edits,
         own: Tensor | None = None,
         thinking: Thinking | None = None,
+        known: KnownEdits | None = None,
     ) -> None:
-        self._stream, self._own, self._thinking = stream, own, thinking
+        self._stream, self._own, self._thinking, self._known = stream, own, thinking, known
         self._edits = edits if edits is None or isinstance(edits, Edit) else tuple(edits)
         given: Sequence[Edit | None] = (
             self._edits if isinstance(self._edits, tuple) else (self._edits,)
@@ -173,7 +175,7 @@ class Steering:
         if forward.copies not in plans:
             rows = per_row(self._edits, forward.prompt.rows)
             plan = plans[forward.copies] = BatchEdit(
-                forward.prompt, rows, forward.copies, self._bos, self._own
+                forward.prompt, rows, forward.copies, self._bos, self._own, self._known
             )
             if plan.guarded:
                 self._follow(forward.prompt, plan)
