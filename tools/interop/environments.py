@@ -46,9 +46,7 @@ def python_of(engine: Engine) -> Path:
     subprocess.run([sys.executable, "-m", "venv", place], check=True)
     pip = [python, "-m", "pip", "install", "--quiet"]
     if engine.shares:
-        code = "import sysconfig; print(sysconfig.get_path('purelib'))"
-        found = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True)
-        Path(found.stdout.strip(), "outer.pth").write_text(sysconfig.get_path("purelib"))
+        (_packages(python) / "outer.pth").write_text(sysconfig.get_path("purelib"))
         pip.append("--no-deps")
     subprocess.run([*pip, *engine.requirements], check=True)
     if engine.unwanted:
@@ -59,7 +57,8 @@ def python_of(engine: Engine) -> Path:
         here = Path(__file__).parents[2]
         subprocess.run([*pip, "--no-deps", "--editable", str(here)], check=True)
         subprocess.run([*pip, "py3langid==0.4.0"], check=True)
-        _name(python, "vllm", f"{VLLM.requirements[0].partition('==')[2]}+cpu")
+        # vLLM's own command asks for `vllm`, whatever its build is called.
+        _record(_packages(python), "vllm", f"{VLLM.requirements[0].partition('==')[2]}+cpu")
     done.write_text(wanted)
     return python
 
@@ -72,20 +71,22 @@ def triton_on_cpu() -> str:
         shutil.rmtree(place, ignore_errors=True)
         pip = [python_of(VLLM), "-m", "pip", "install", "--quiet", "--no-deps"]
         subprocess.run([*pip, "--target", site, wanted], check=True)
-        record = site / "interpreted_triton-1.dist-info"
-        record.mkdir()
-        (record / "METADATA").write_text(
-            "Metadata-Version: 2.1\nName: interpreted-triton\nVersion: 1\n"
-        )
+        record = _record(site, "interpreted_triton", "1")
         (record / "entry_points.txt").write_text("[triton.backends]\ncpu = triton_on_cpu\n")
         done.write_text(wanted)
     return f"{site}{os.pathsep}{Path(__file__).parent.absolute()}"
 
 
-def _name(python: Path, package: str, version: str) -> None:
-    """Say that a package is there: vLLM's own command asks for `vllm`, whatever its build is."""
+def _packages(python: Path) -> Path:
+    """Where the packages of an environment lie."""
     code = "import sysconfig; print(sysconfig.get_path('purelib'))"
     found = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True)
-    place = Path(found.stdout.strip(), f"{package}-{version}.dist-info")
-    place.mkdir(exist_ok=True)
-    (place / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+    return Path(found.stdout.strip())
+
+
+def _record(place: Path, package: str, version: str) -> Path:
+    """The folder that says of a package that it is installed there."""
+    found = place / f"{package}-{version}.dist-info"
+    found.mkdir(exist_ok=True)
+    (found / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+    return found

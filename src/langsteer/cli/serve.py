@@ -91,8 +91,7 @@ def serve(
     limits = Limits(tokens=max_tokens, queue=queue, rows=rows)
     settings = Settings(tuple(api_key or ()), admin_key, spaces, keep_language, log_prompts, limits)
     if keep_language:
-        with optional_imports():
-            heard("", served.languages())  # reads the detector's tables now, if they are there
+        heard("", served.languages())  # reads the detector's tables now, if they are there
     languages = ", ".join(served.languages()) or "none: give --space"
 
     def listening(port: int) -> None:

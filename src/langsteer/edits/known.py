@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from langsteer.edits.edit import Edit
 from langsteer.edits.maps.shift import Shift
@@ -33,7 +34,7 @@ class KnownEdits:
             return EditTable.of(edits)
         rows = tuple(0 if edit is None or edit.idle else self._rows[id(edit)] for edit in edits)
         strengths = tuple(0.0 if edit is None else edit.strength for edit in edits)
-        return EditTable(table.layers, rows, strengths, table.size, table._placed)
+        return replace(table, rows=rows, strengths=strengths)
 
     def _table_with(self, given: Sequence[Edit]) -> EditTable | None:
         """The table that is kept, with these edits in it; None if they cannot be in it."""
@@ -43,13 +44,17 @@ class KnownEdits:
         if not all(map(_is_vectors, new.values())):
             return None
         edits = (*self._edits, *new.values())
-        if len(edits) > MOST or len({frozenset(edit.maps) for edit in edits}) > 1:
+        if len(edits) > MOST or not _at_the_same_layers(edits):
             edits = tuple({id(edit): edit for edit in given}.values())
-        if len({frozenset(edit.maps) for edit in edits}) > 1:
-            return None
+            if not _at_the_same_layers(edits):
+                return None
         self._edits, self._table = edits, EditTable.of(edits)
         self._rows = {id(edit): row for edit, row in zip(edits, self._table.rows, strict=True)}
         return self._table
+
+
+def _at_the_same_layers(edits: Sequence[Edit]) -> bool:
+    return len({frozenset(edit.maps) for edit in edits}) == 1
 
 
 def _is_vectors(edit: Edit) -> bool:

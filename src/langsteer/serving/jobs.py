@@ -52,15 +52,15 @@ class Job:
 
     `begin` makes the row and `word` its text, again where an answer is begun anew. `resolve` is
     called in the thread of the model when the job is admitted, with the language that `origin`
-    reads, if there is one.
+    reads, if there is one. Pieces are handed out in `loop`.
     """
 
     begin: Callable[[], Continuation]
     word: Callable[[], Wording]
+    loop: asyncio.AbstractEventLoop
     resolve: Resolve | None = None
     origin: PromptReading | None = None
     keeper: Keeper | None = None
-    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     cancelled: bool = False
     _handed: int = 0
     _kept: int = 0

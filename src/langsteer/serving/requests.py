@@ -10,6 +10,7 @@ Text = Annotated[str, Field(max_length=2**20)]
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 PREFIX = "langsteer_"
 STEERING = ("language", "source", "strength", "guard", "keep_language", "space")
+"""The fields of a request that say what is steered, and what they begin with in vLLM."""
 Token = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 

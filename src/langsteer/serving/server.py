@@ -86,7 +86,7 @@ class Server:
         stops = request.stops() + own_stops(self.served.model)
         word = partial(Wording, self.served.model.tokenizer, stops)
         jobs = [
-            Job(begin, word, one.resolve, one.origin, one.keeper, loop)
+            Job(begin, word, loop, one.resolve, one.origin, one.keeper)
             for begin, one in zip(self._rows(request, prompts), want, strict=True)
         ]
         self.worker.submit(jobs)
@@ -103,25 +103,24 @@ class Server:
             found = [render(tokenizer, messages, options)]
         else:
             found = [
-                render(tokenizer, one, PLAIN)
-                if isinstance(one, str)
-                else Rendered(tuple(one), tuple(range(len(one))), "")
+                render(tokenizer, one, PLAIN) if isinstance(one, str) else self._given(one)
                 for one in request.prompts()
             ]
         model = self.served.model
         for one in found:
-            self._check_tokens(one)
             check_prompt(one.ids, one.text, model.stream.context, model.vocabulary)
         return found
 
-    def _check_tokens(self, prompt: Rendered) -> None:
+    def _given(self, tokens: Sequence[int]) -> Rendered:
+        """A prompt that came as tokens."""
         vocabulary = self.served.model.vocabulary
-        unknown = next((one for one in prompt.ids if one >= vocabulary), None)
-        if unknown is not None and not prompt.text:
+        unknown = next((one for one in tokens if one >= vocabulary), None)
+        if unknown is not None:
             raise SteeringError(
                 f"the prompt has the token {unknown}, and those of the model are 0 to "
                 f"{vocabulary - 1}"
             )
+        return Rendered(tuple(tokens), tuple(range(len(tokens))), "")
 
     def _rows(
         self, request: ChatRequest | CompletionRequest, prompts: Sequence[Rendered]

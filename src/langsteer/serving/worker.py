@@ -6,7 +6,6 @@ import logging
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from threading import Condition, Thread
-from typing import cast
 
 from langsteer.engines.transformers.decoding import Continuation, Decoder
 from langsteer.engines.transformers.model import Model
@@ -123,7 +122,7 @@ class Worker:
         return found
 
     def _admit(self, jobs: list[Job]) -> None:
-        origins = self._origins([job for job in jobs if job.origin is not None])
+        origins = self._origins([(job, job.origin) for job in jobs if job.origin is not None])
         ready = []
         for job in jobs:
             origin = origins.get(id(job))
@@ -138,21 +137,21 @@ class Worker:
         if ready:
             self._read(ready)
 
-    def _origins(self, jobs: Sequence[Job]) -> dict[int, str | LangsteerError]:
+    def _origins(
+        self, readings: Sequence[tuple[Job, PromptReading]]
+    ) -> dict[int, str | LangsteerError]:
         """In which language each prompt would be answered: one pass for all of a space."""
-        groups = defaultdict[tuple[int, int], list[Job]](list)
-        for job in jobs:
-            origin = cast(PromptReading, job.origin)
-            groups[id(origin.space), origin.layer].append(job)
+        groups = defaultdict[tuple[int, int], list[tuple[Job, PromptReading]]](list)
+        for job, one in readings:
+            groups[id(one.space), one.layer].append((job, one))
         found: dict[int, str | LangsteerError] = {}
         for mine in groups.values():
-            origin = cast(PromptReading, mine[0].origin)
+            prompts, (_, first) = [one.prompt for _, one in mine], mine[0]
             try:
-                prompts = [cast(PromptReading, job.origin).prompt for job in mine]
-                languages = source_languages(self._model, prompts, origin.space, origin.layer)
-                found |= {id(job): one for job, one in zip(mine, languages, strict=True)}
+                languages = source_languages(self._model, prompts, first.space, first.layer)
+                found |= {id(job): tag for (job, _), tag in zip(mine, languages, strict=True)}
             except LangsteerError as error:
-                found |= {id(job): error for job in mine}
+                found |= {id(job): error for job, _ in mine}
         return found
 
     def _read(self, jobs: list[Job]) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 from langsteer.errors import LangsteerError, MissingExtraError
 from langsteer.serving.keeping import detection
-from langsteer.vllm.wishes import ALL_FIELDS, PREFIX, rows_of_environment
+from langsteer.serving.requests import PREFIX, STEERING
+from langsteer.vllm.wishes import rows_of_environment
 
 GRAPH = 1
 """Changes with what is added to the graph, so that no graph from before is taken for it."""
@@ -67,7 +68,7 @@ def taking_fields(own: Any) -> Any:
         name, _, tag = (self.model or "").rpartition(":")
         if self.model not in _SERVED and name in _SERVED:
             extra.setdefault(PREFIX + "language", tag)
-        for name in ALL_FIELDS:
+        for name in STEERING:
             if given.get(name) not in (None, False):
                 extra.setdefault(PREFIX + name, given[name])
         if PREFIX + "language" in extra:

@@ -12,13 +12,12 @@ from typing import Any
 
 from langsteer.edits.edit import Edit
 from langsteer.errors import LangsteerError, SteeringError
+from langsteer.serving.requests import PREFIX
 from langsteer.space.space import Space
 from langsteer.text.tags import choose
 
-PREFIX = "langsteer_"
 FIELDS = ("language", "source", "strength")
-ALL_FIELDS = (*FIELDS, "guard", "keep_language", "space")
-"""What requests to `langsteer serve` say; what cannot be done here is refused, not ignored."""
+"""Of what requests to `langsteer serve` say; the rest cannot be done here and is refused."""
 SPACE, SOURCE = "LANGSTEER_SPACE", "LANGSTEER_SOURCE"
 """Environment variables: the space, and the source of requests that name none."""
 

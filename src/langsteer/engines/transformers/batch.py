@@ -11,7 +11,7 @@ from torch import Tensor
 from langsteer.edits.edit import Edit
 from langsteer.edits.known import KnownEdits
 from langsteer.edits.maps.base import rounded, wide_dtype
-from langsteer.edits.table import Group, LayerTable
+from langsteer.edits.table import EditTable, Group, LayerTable
 from langsteer.engines.transformers.guarded import GuardedRows, guarded_rows
 from langsteer.engines.transformers.hooks import Forward, PromptTokens
 from langsteer.engines.transformers.selection import ScopedColumns, Selection
@@ -71,7 +71,7 @@ class BatchEdit:
         own: Tensor | None = None,
         known: KnownEdits | None = None,
     ) -> None:
-        self._table = (known or KnownEdits()).table(edits)
+        self._table = EditTable.of(edits) if known is None else known.table(edits)
         self._rows = [row for row in self._table.rows for _ in range(copies)]
         self._strengths = [one for one in self._table.strengths for _ in range(copies)]
         self._columns = ScopedColumns(prompt, edits, copies, bos)
